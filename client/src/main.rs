@@ -1,0 +1,2 @@
+//! The v6tun client.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Keys of v6tun.

@@ -1,0 +1,2 @@
+//! The program `v6tun`.
+fn main() {}
