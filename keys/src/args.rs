@@ -1,0 +1,29 @@
+//! The command line of `v6tun`.
+
+use clap::{Parser, Subcommand};
+
+/// Keys for v6tun, interchangeable with those of wg(8).
+#[derive(Debug, Parser)]
+#[command(name = "v6tun", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Example:
+  (umask 077; v6tun genkey > client.key)
+  v6tun pubkey < client.key
+
+Exit status: 0 done, 1 failed, 2 wrong usage.";
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Print a new private key
+    Genkey,
+    /// Print a new preshared key
+    Genpsk,
+    /// Read a private key from standard input, print its public key
+    Pubkey,
+}

@@ -1,0 +1,18 @@
+//! The standard streams, without the buffers of `std`: those would keep a copy of each key.
+
+use std::io::{self, Write as _};
+
+#[cfg(not(unix))]
+mod portable;
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(unix))]
+pub(crate) use portable::{input, is_output_world_accessible, output};
+#[cfg(unix)]
+pub(crate) use unix::{input, is_output_world_accessible, output};
+
+/// Writes to standard error. Where that fails nobody is left to be told.
+pub(crate) fn say(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
