@@ -1,1 +1,10 @@
-//! tests
+//! The laboratory of v6tun.
+//!
+//! [`lab`] builds the network that v6tun exists for out of network namespaces, on one Linux machine, as
+//! root: a PC behind two IPv4 NATs, a VPS on a provider's shared segment, and an IPv6 site whose turtle
+//! dances for IPv6 visitors only. [`product`] runs the real `v6tun-server` and `v6tun-client` in it.
+//! [`turtle_site`] is that site. The end-to-end tests (`tests/e2e`) and the `demo` program stand on these.
+
+pub mod lab;
+
+pub mod turtle_site;

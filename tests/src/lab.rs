@@ -1,0 +1,236 @@
+//! The article's network, in namespaces.
+//!
+//! ```text
+//!   pc            laptop              192.168.1.10, .11  (IPv6: link-local only)
+//!    │ eth0         │ eth0
+//!    └──────┬───────┘
+//!           │ lan   192.168.1.1/24
+//!      home router            first NAT
+//!           │ wan   10.20.30.40/16    (the private class-A address that the flat is handed)
+//!           │
+//!           │ inside   10.20.0.1/16
+//!      carrier gateway        second NAT
+//!           │ outside  198.51.100.2/24
+//!           │
+//!           │ carrier  198.51.100.1/24                  192.0.2.1/24, 2001:db8:5::1/64
+//!      provider router ──────────────────────────────── site ──── eth0  site
+//!           │ segment  203.0.113.1/24                             192.0.2.80, 2001:db8:5::80
+//!           │          fe80::740:1, fe80::740:2                   www.turtle.example
+//!           │          2001:db8:1301:740::1/64
+//!           │          radvd: lifetime 1800 s, preference high, hop limit 64,
+//!           │                 2001:db8:1301:740::/64 on-link, not autonomous
+//!    ═══════╪═══════════════════════════════════  the shared segment (a bridge)
+//!           │ ens3               │ ens3
+//!          vps                neighbour
+//!    203.0.113.233/24         203.0.113.234/24
+//!    2001:db8:1301:740:133:0:113:233/128   2001:db8:1301:740:133:0:113:234/64
+//!    2001:db8:1301:740:a133:0:113:2330/64
+//!      … sixteen of them, added in order …
+//!    2001:db8:1301:740:a133:0:113:233f/64     (added last: the source that the kernel prefers)
+//! ```
+//!
+//! Names are unique to the process and the lab, so labs run in parallel. A lab is removed when it is
+//! dropped; one whose process was killed is removed when the next lab is built ([`ownership`]).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+pub mod address;
+mod namespace;
+pub mod ownership;
+mod process;
+mod router;
+mod snapshot;
+mod topology;
+mod wait;
+
+pub use namespace::{Finished, Namespace};
+pub use process::Process;
+pub use snapshot::{Ipv4Snapshot, Snapshot};
+pub use wait::{wait_for, wait_until};
+
+use ownership::Ownership;
+
+/// What may differ between one lab and another.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Lifetime of the default route that the provider's router advertises, 4–9000 s (the article's: 1800 s).
+    pub router_lifetime: Duration,
+    /// Whether a router advertises itself on the segment at all.
+    pub router_advertisements: bool,
+    /// Whether the VPS has IPv6 addresses besides its link-local one.
+    pub vps_has_ipv6: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { router_lifetime: Duration::from_secs(1800), router_advertisements: true, vps_has_ipv6: true }
+    }
+}
+
+/// The network, for as long as this value lives.
+#[derive(Debug)]
+pub struct Lab {
+    // Dropped in this order: the lab's programs before the namespaces that they run in.
+    _site_server: Process,
+    _radvd: Option<Process>,
+    /// The IPv4-only PC of the article.
+    pub pc: Namespace,
+    /// A second PC beside it, behind the same two NATs.
+    pub laptop: Namespace,
+    /// The flat's own broadband router, the first NAT.
+    pub home: Namespace,
+    /// The carrier's gateway, the second NAT.
+    pub carrier: Namespace,
+    /// The VPS provider's router, gateway of the shared segment.
+    pub provider: Namespace,
+    /// The switch of the shared segment: its ports are `router`, `vps` and `neighbour`.
+    pub segment: Namespace,
+    /// The VPS.
+    pub vps: Namespace,
+    /// Another customer's VPS on the same segment.
+    pub neighbour: Namespace,
+    /// The web site with the turtle.
+    pub site: Namespace,
+    ownership: Ownership,
+}
+
+impl Lab {
+    /// Builds the network with the article's values.
+    ///
+    /// # Errors
+    /// No root, a missing tool, or a kernel without one of the parts: the message names the command.
+    pub fn build() -> Result<Self> {
+        Self::build_with(&Options::default())
+    }
+
+    /// Builds the network with `options`.
+    ///
+    /// # Errors
+    /// As [`Lab::build`].
+    pub fn build_with(options: &Options) -> Result<Self> {
+        require_root()?;
+        let ownership = Ownership::claim()?;
+        // From here on an early return drops `ownership`, which removes what has been built.
+        let namespace = |role: &str| Namespace::new(ownership.namespace_name(role), role, ownership.dir());
+        let [pc, laptop, home, carrier, provider, segment, vps, neighbour, site] =
+            topology::ROLES.map(namespace);
+        let parts = topology::Parts {
+            pc: &pc,
+            laptop: &laptop,
+            home: &home,
+            carrier: &carrier,
+            provider: &provider,
+            segment: &segment,
+            vps: &vps,
+            neighbour: &neighbour,
+            site: &site,
+        };
+        topology::build(&parts, options)?;
+        let site_server =
+            site.spawn("turtle-site", &format!("{} --port 80", sibling_program("turtle-site")?))?;
+        let radvd =
+            options.router_advertisements.then(|| router::advertise(&provider, options)).transpose()?;
+        let lab = Self {
+            _site_server: site_server,
+            _radvd: radvd,
+            pc,
+            laptop,
+            home,
+            carrier,
+            provider,
+            segment,
+            vps,
+            neighbour,
+            site,
+            ownership,
+        };
+        lab.wait_for_life(options)?;
+        Ok(lab)
+    }
+
+    /// Builds a lab, hands it to `test`, and prints what every program said if `test` fails.
+    ///
+    /// # Errors
+    /// What building or `test` returned.
+    pub fn run(options: &Options, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
+        let lab = Self::build_with(options)?;
+        let logs = PrintLogs { dir: lab.dir().to_owned(), armed: true };
+        let outcome = test(&lab);
+        let mut logs = logs;
+        logs.armed = outcome.is_err();
+        drop(logs);
+        outcome
+    }
+
+    /// The lab's own folder: logs, keys, configurations, state. Removed with the lab.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.ownership.dir()
+    }
+
+    /// Waits until the site answers and the VPS has learnt what the router advertises.
+    fn wait_for_life(&self, options: &Options) -> Result<()> {
+        if options.router_advertisements {
+            wait_until("the VPS to learn its default route", Duration::from_secs(10), || {
+                let routes = self.vps.output("ip -6 route show default proto ra")?;
+                Ok(routes.contains("via fe80::740:1 dev ens3"))
+            })?;
+        }
+        wait_until("the site to listen", Duration::from_secs(5), || {
+            Ok(self.site.output("ss -Htln sport = :80")?.contains(":80"))
+        })
+    }
+}
+
+/// Prints the logs of a lab while it is still there: on an error, and when a test panics.
+struct PrintLogs {
+    dir: PathBuf,
+    armed: bool,
+}
+
+impl Drop for PrintLogs {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        for log in process::logs(&self.dir) {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            eprintln!("---- {} ----\n{}", log.display(), process::tail(&text, 60));
+        }
+    }
+}
+
+/// A program of this package, built beside the running one.
+fn sibling_program(name: &str) -> Result<String> {
+    let me = std::env::current_exe().context("where the running program lies")?;
+    let found = me.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.is_file());
+    let path = found.with_context(|| format!("{name} is not built beside {}", me.display()))?;
+    Ok(path.display().to_string())
+}
+
+fn require_root() -> Result<()> {
+    anyhow::ensure!(
+        rustix::process::geteuid().is_root(),
+        "the lab needs root: it makes network namespaces (try: sudo -E env \"PATH=$PATH\" ...)"
+    );
+    Ok(())
+}
+
+/// The folder that product binaries are found in: `V6TUN_BIN_DIR`, or the release folder of the target
+/// directory that the running program was built into.
+///
+/// # Errors
+/// The running program's path cannot be read.
+pub fn product_dir() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("V6TUN_BIN_DIR") {
+        return Ok(dir.into());
+    }
+    let me = std::env::current_exe().context("where the running program lies")?;
+    let profile = me.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
+    let target = profile.and_then(Path::parent).context("the running program lies in no target directory")?;
+    Ok(target.join("release"))
+}
