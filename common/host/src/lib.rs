@@ -1,1 +1,17 @@
-//! common/host
+//! ACTS: all that v6tun does to the operating system, and all of its unsafe code.
+//!
+//! This crate knows nothing of the protocol. It moves bytes between a tun device and a UDP socket for an engine
+//! that decides ([`data_path`]), brings the host's network into a declared state and back, and keeps the running
+//! program single, reachable and stoppable.
+//!
+//! Everything on the data path is synchronous and owned by one thread; everything else is async and slow.
+
+pub mod control_socket;
+pub mod data_path;
+pub mod directory;
+pub mod instance_lock;
+pub mod limits;
+pub mod privilege;
+pub mod signal;
+pub mod tun;
+pub mod udp;

@@ -1,0 +1,238 @@
+//! The socket by which `down` and `status` talk to the running program.
+//!
+//! One connection carries one request and one answer, each a line of JSON of at most 64 KiB. The socket is open to
+//! its owner alone. At most 16 connections are served at once, others wait in the kernel's queue; one that says
+//! nothing for 5 seconds is closed.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    instance_lock::InstanceLock,
+    limits::{ACCEPT_REST, CONTROL_CONNECTIONS, CONTROL_MESSAGE_LEN, CONTROL_PATIENCE},
+};
+
+/// A listening control socket.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl ControlSocket {
+    /// Listens at this path. The instance lock proves that a socket found there is left over, so it is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When something else than a socket is there, or the directory cannot be written.
+    pub fn bind(path: &Path, _lock: &InstanceLock) -> Result<Self, ControlError> {
+        let failed = |source| ControlError::Bind { path: path.to_owned(), source };
+        remove_stale(path).map_err(failed)?;
+        let listener = bind_private(path).map_err(failed)?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Answers requests until `stop`; connections that are open then get 5 seconds to finish, and the socket is
+    /// removed.
+    pub async fn serve<Req, Resp, H, F>(self, stop: impl Future<Output = ()>, handler: H)
+    where
+        Req: DeserializeOwned + Send + 'static,
+        Resp: Serialize + Send + 'static,
+        H: Fn(Req) -> F + Clone + Send + 'static,
+        F: Future<Output = Resp> + Send + 'static,
+    {
+        let slots = Arc::new(Semaphore::new(CONTROL_CONNECTIONS));
+        let mut connections = JoinSet::new();
+        let mut stop = pin!(stop);
+        loop {
+            let accept = async {
+                let slot = Arc::clone(&slots).acquire_owned().await;
+                (slot, self.listener.accept().await)
+            };
+            tokio::select! {
+                () = &mut stop => break,
+                Some(_) = connections.join_next() => {}
+                (slot, accepted) = accept => match accepted {
+                    Ok((stream, _)) => {
+                        let handler = handler.clone();
+                        connections.spawn(async move {
+                            let _slot = slot;
+                            if let Err(error) = answer(stream, handler).await {
+                                tracing::debug!(%error, "a control connection failed");
+                            }
+                        });
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a control connection");
+                        tokio::time::sleep(ACCEPT_REST).await;
+                    }
+                },
+            }
+        }
+        let drained = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(CONTROL_PATIENCE, drained).await;
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, path = %self.path.display(), "the control socket's file stays");
+        }
+    }
+}
+
+/// Binds beside the path and moves the socket there once it is closed to others, so that it is never open to them.
+fn bind_private(path: &Path) -> io::Result<UnixListener> {
+    let unfinished = path.with_extension("sock-new");
+    remove_stale(&unfinished)?;
+    let listener = UnixListener::bind(&unfinished)?;
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&unfinished, path)?;
+    Ok(listener)
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
+        Ok(_) => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is in its place"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn answer<Req, Resp, F>(mut stream: UnixStream, handler: impl Fn(Req) -> F) -> io::Result<()>
+where
+    Req: DeserializeOwned,
+    Resp: Serialize,
+    F: Future<Output = Resp>,
+{
+    let line = timeout(CONTROL_PATIENCE, read_line(&mut stream)).await??;
+    let request = serde_json::from_slice(&line)?;
+    let response = encode(&handler(request).await)?;
+    timeout(CONTROL_PATIENCE, stream.write_all(&response)).await?
+}
+
+async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    let bounded = stream.take(CONTROL_MESSAGE_LEN as u64);
+    BufReader::new(bounded).read_until(b'\n', &mut line).await?;
+    match line.pop() {
+        Some(b'\n') => Ok(line),
+        Some(_) if line.len() + 1 >= CONTROL_MESSAGE_LEN => Err(too_long()),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    if line.len() > CONTROL_MESSAGE_LEN { Err(too_long()) } else { Ok(line) }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("a message is longer than {CONTROL_MESSAGE_LEN} bytes"),
+    )
+}
+
+/// Asks the program that listens at this path, and waits 5 seconds for its answer. `None`: nobody listens.
+///
+/// # Errors
+///
+/// When the socket may not be used, or the answer is late, cut or not understood.
+pub async fn request<Req, Resp>(path: &Path, request: &Req) -> Result<Option<Resp>, ControlError>
+where
+    Req: Serialize,
+    Resp: DeserializeOwned,
+{
+    request_within(path, request, CONTROL_PATIENCE).await
+}
+
+/// As [`request`], with another patience, for requests that take their time to fulfil.
+///
+/// # Errors
+///
+/// As [`request`].
+pub async fn request_within<Req, Resp>(
+    path: &Path,
+    request: &Req,
+    patience: Duration,
+) -> Result<Option<Resp>, ControlError>
+where
+    Req: Serialize,
+    Resp: DeserializeOwned,
+{
+    let exchange = async {
+        let mut stream = match UnixStream::connect(path).await {
+            Err(error) if nobody_listens(&error) => return Ok(None),
+            connected => connected?,
+        };
+        stream.write_all(&encode(request)?).await?;
+        let line = read_line(&mut stream).await?;
+        Ok(Some(serde_json::from_slice(&line)?))
+    };
+    let outcome = timeout(patience, exchange).await.unwrap_or_else(|late| Err(late.into()));
+    outcome.map_err(|source: io::Error| ControlError::Request { path: path.to_owned(), source })
+}
+
+fn nobody_listens(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// Why the control socket could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// It cannot be made.
+    #[error("cannot make the control socket {}: {source}", path.display())]
+    Bind {
+        /// Where it should be.
+        path: PathBuf,
+        /// What stood in the way.
+        source: io::Error,
+    },
+    /// The running program was not reached, or did not answer.
+    #[error("no answer from the running program by {}: {source}", path.display())]
+    Request {
+        /// Its socket.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+impl ControlError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("it answers root alone: run this with sudo".to_owned())
+            }
+            Self::Bind { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Some(format!("`ls -l {}` shows it", path.display()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,299 @@
+//! The data path: one thread that owns the tunnel and moves packets between the tun and the UDP socket.
+//!
+//! Each turn takes what waits, in this order and with these bounds, so that neither side starves the other:
+//!
+//! ```text
+//! a due deadline → an order (wakeup) → one batch of datagrams → at most 64 packets from the tun
+//! ```
+//!
+//! After each of them all outputs are sent. Nothing is queued here: what the tun or the socket does not take at
+//! once is dropped and counted, as a router with a full queue does.
+
+use std::{
+    io,
+    net::SocketAddr,
+    ops::ControlFlow,
+    os::fd::{AsFd, AsRawFd},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, event::Event, unix::SourceFd};
+use rustix::io::Errno;
+
+use crate::{
+    limits::{TUN_BUFFER_LEN, TUN_BURST},
+    tun::Tun,
+    udp::{ReceiveBuffers, UdpSocket},
+};
+
+pub use crate::udp::OutgoingDatagram;
+
+const TUN: Token = Token(0);
+const SOCKET: Token = Token(1);
+const WAKER: Token = Token(2);
+
+/// What decides about packets and datagrams. Inputs come as calls of `handle_*`; outputs wait inside until the data
+/// path takes them, after each batch of inputs.
+pub trait Engine {
+    /// A datagram from the network; IPv4 sources are never v4-mapped.
+    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant);
+    /// A packet that the kernel routed to the tun.
+    fn handle_packet(&mut self, packet: &[u8], now: Instant);
+    /// Orders may be waiting in the engine's own channel. `Break` sends the outputs and ends the run.
+    fn handle_wakeup(&mut self, now: Instant) -> ControlFlow<()>;
+    /// The deadline has passed.
+    fn handle_timeout(&mut self, now: Instant);
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
+    fn next_deadline(&self) -> Option<Instant>;
+    /// The bytes of the datagrams to send, and where in them each lies, in the order of sending.
+    fn datagrams(&self) -> (&[u8], impl Iterator<Item = OutgoingDatagram> + '_);
+    /// The packets for the tun, in order.
+    fn packets(&self) -> impl Iterator<Item = &[u8]> + '_;
+    /// All outputs have been taken.
+    fn clear_outputs(&mut self);
+    /// So many were lost here, for this reason.
+    fn handle_loss(&mut self, loss: Loss, count: u64);
+}
+
+/// Why the data path lost a packet or a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Loss {
+    /// The tun took no more at that moment.
+    TunFull,
+    /// The kernel refused the packet: the tun is down, or the packet is malformed.
+    TunError,
+    /// The socket took no more at that moment.
+    SocketFull,
+    /// The kernel refused the datagram: no route to its destination, or a firewall.
+    SocketError,
+    /// A packet from the tun was longer than any MTU that the tun is given.
+    PacketTooLong,
+    /// A datagram was longer than the kernel sends.
+    DatagramTooLong,
+}
+
+impl Loss {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::TunFull,
+        Self::TunError,
+        Self::SocketFull,
+        Self::SocketError,
+        Self::PacketTooLong,
+        Self::DatagramTooLong,
+    ];
+
+    /// The name in counters, in kebab-case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TunFull => "tun-full",
+            Self::TunError => "tun-error",
+            Self::SocketFull => "socket-full",
+            Self::SocketError => "socket-error",
+            Self::PacketTooLong => "packet-too-long",
+            Self::DatagramTooLong => "datagram-too-long",
+        }
+    }
+}
+
+/// Wakes the data path from any thread, to look at its engine's orders.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<mio::Waker>);
+
+impl Waker {
+    /// Wakes it. Many calls before it looks are as one.
+    pub fn wake(&self) {
+        // The counter behind it cannot be closed while `self` lives, so there is nobody to tell and nothing to do.
+        if let Err(error) = self.0.wake() {
+            tracing::error!(%error, "the data path cannot be woken");
+        }
+    }
+}
+
+/// The loop over tun, socket and orders.
+#[derive(Debug)]
+pub struct DataPath<E> {
+    engine: E,
+    tun: Tun,
+    socket: UdpSocket,
+    poll: Poll,
+    waker: Waker,
+    waiting: Waiting,
+    received: ReceiveBuffers,
+    packet: Box<[u8; TUN_BUFFER_LEN]>,
+}
+
+/// What may still be read without being told again: readiness is reported once, when it begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    tun: bool,
+    socket: bool,
+    orders: bool,
+}
+
+impl Waiting {
+    fn any(self) -> bool {
+        self.tun || self.socket || self.orders
+    }
+
+    fn note(&mut self, event: &Event) {
+        match event.token() {
+            TUN => self.tun = true,
+            SOCKET => self.socket = true,
+            _ => self.orders = true,
+        }
+    }
+}
+
+impl<E: Engine> DataPath<E> {
+    /// Prepares the loop; nothing moves before [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no descriptor or memory left for the poll.
+    pub fn new(engine: E, tun: Tun, socket: UdpSocket) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        for (token, descriptor) in [(TUN, tun.as_fd().as_raw_fd()), (SOCKET, socket.as_fd().as_raw_fd())] {
+            poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
+        }
+        let waker = Waker(Arc::new(mio::Waker::new(poll.registry(), WAKER)?));
+        // What arrived before the registration is looked for once.
+        let waiting = Waiting { tun: true, socket: true, orders: true };
+        let packet = Box::new([0; TUN_BUFFER_LEN]);
+        Ok(Self { engine, tun, socket, poll, waker, waiting, received: ReceiveBuffers::new(), packet })
+    }
+
+    /// A handle to wake the loop by.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Moves packets until the engine ends it, and gives the engine and the tun back.
+    ///
+    /// # Errors
+    ///
+    /// When the tun is gone (somebody deleted it) or the poll fails.
+    pub fn run(mut self) -> io::Result<(E, Tun)> {
+        let mut events = Events::with_capacity(8);
+        loop {
+            self.wait(&mut events)?;
+            let now = Instant::now();
+            if self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.engine.handle_timeout(now);
+                self.flush();
+            }
+            if std::mem::take(&mut self.waiting.orders) {
+                let flow = self.engine.handle_wakeup(now);
+                self.flush();
+                if flow.is_break() {
+                    return Ok((self.engine, self.tun));
+                }
+            }
+            if self.waiting.socket {
+                self.take_datagrams(now);
+                self.flush();
+            }
+            if self.waiting.tun {
+                self.take_packets(now)?;
+                self.flush();
+            }
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = if self.waiting.any() {
+            Some(Duration::ZERO)
+        } else {
+            self.engine.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            outcome => outcome?,
+        }
+        for event in events.iter() {
+            self.waiting.note(event);
+        }
+        Ok(())
+    }
+
+    fn take_datagrams(&mut self, now: Instant) {
+        match self.socket.receive_batch(&mut self.received) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.waiting.socket = false;
+                return;
+            }
+            // What an ICMP error left on the socket; reading it has cleared it.
+            Err(_) => {
+                self.engine.handle_loss(Loss::SocketError, 1);
+                return;
+            }
+        }
+        for received in self.received.iter() {
+            self.engine.handle_datagram(received.source, received.datagram, now);
+        }
+    }
+
+    fn take_packets(&mut self, now: Instant) -> io::Result<()> {
+        for _ in 0..TUN_BURST {
+            let len = match self.tun.read(self.packet.as_mut_slice()) {
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.waiting.tun = false;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.explain_tun_failure(&error)),
+            };
+            match self.packet.get(..len) {
+                Some(packet) if len < TUN_BUFFER_LEN => self.engine.handle_packet(packet, now),
+                _ => self.engine.handle_loss(Loss::PacketTooLong, 1),
+            }
+        }
+        Ok(())
+    }
+
+    fn explain_tun_failure(&self, error: &io::Error) -> io::Error {
+        let name = self.tun.name();
+        match Errno::from_io_error(error) {
+            Some(Errno::BADFD | Errno::IO) => io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the tun device {name} is gone: somebody deleted it"),
+            ),
+            _ => io::Error::new(error.kind(), format!("cannot read from the tun device {name}: {error}")),
+        }
+    }
+
+    fn flush(&mut self) {
+        let (bytes, datagrams) = self.engine.datagrams();
+        let report = self.socket.send_batch(bytes, datagrams);
+        let (mut full, mut refused) = (0, 0);
+        for packet in self.engine.packets() {
+            match self.tun.write(packet) {
+                Ok(_) => {}
+                Err(error) if tun_is_full(&error) => full += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        self.engine.clear_outputs();
+        for (loss, count) in [
+            (Loss::TunFull, full),
+            (Loss::TunError, refused),
+            (Loss::SocketFull, report.full),
+            (Loss::SocketError, report.refused),
+            (Loss::DatagramTooLong, report.too_long),
+        ] {
+            if count > 0 {
+                self.engine.handle_loss(loss, count);
+            }
+        }
+    }
+}
+
+fn tun_is_full(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM))
+}
+
+#[cfg(test)]
+mod tests;

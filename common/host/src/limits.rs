@@ -1,0 +1,54 @@
+//! The bounds of everything here that grows with what others do, each with the sum that justifies it.
+
+use std::time::Duration;
+
+/// Buffers of one receive call. Each holds what the kernel may glue together (GRO), so eight of them take up to
+/// 512 datagrams: as many as one batch of outputs holds at least.
+pub const RECEIVE_BUFFERS: usize = 8;
+
+/// Bytes of one receive buffer: the largest UDP payload, rounded up to a whole number of pages. All eight are
+/// 512 KiB of address space; only the pages that traffic has filled become resident.
+pub const RECEIVE_BUFFER_LEN: usize = 64 * 1024;
+
+/// Datagrams that one send by segmentation offload carries at most (`UDP_MAX_SEGMENTS` of `linux/udp.h` is 64 in
+/// the oldest kernels that have it).
+pub const SEGMENTS: usize = 64;
+
+/// Bytes that one send by segmentation offload carries at most: 65535 less an IPv6 and a UDP header, and 487 left
+/// for options.
+pub const SEGMENTED_LEN: usize = 65_000;
+
+/// Bytes asked for as each socket's receive and send buffer: 270 ms of 125 Mb/s, about what one slow scheduling of
+/// the data thread may cost. Kernel memory, and only while it is filled.
+pub const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
+
+/// Packets read from the tun in one turn, before the socket has its turn again: 64 of 1440 bytes are one full
+/// segmented send.
+pub const TUN_BURST: usize = 64;
+
+/// Bytes of the buffer that a packet from the tun is read into. The tun's MTU is at most 1500; a longer packet is
+/// cut by the kernel, recognised by a full buffer, and counted.
+pub const TUN_BUFFER_LEN: usize = 2048;
+
+/// How long segmentation offload rests for a segment length that the kernel has refused, as the path's MTU may
+/// have been the reason: one wasted system call in this time.
+pub const SEGMENTATION_REST: Duration = Duration::from_secs(10);
+
+/// Connections to the control socket that are served at once: one administrator and a monitor or two, with room.
+pub const CONTROL_CONNECTIONS: usize = 16;
+
+/// Bytes of one request or answer on the control socket, its newline included. A status of 250 clients of 250
+/// bytes each fits.
+pub const CONTROL_MESSAGE_LEN: usize = 64 * 1024;
+
+/// How long one side of the control socket waits for the other.
+pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long accepting rests after the kernel refused it, as without descriptors: ten log lines a second at most.
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// How often a lock that somebody else holds is tried again.
+pub const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// Bytes read of a lock file, which holds one process id.
+pub const LOCK_FILE_LEN: u64 = 32;

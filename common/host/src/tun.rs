@@ -1,0 +1,170 @@
+//! The tun device: the kernel's side of the tunnel, one inner packet a read and one a write.
+//!
+//! A device made here is down and has no address and no MTU of ours yet: that is [`network`](crate::network)'s part.
+//! It lives as long as its [`Tun`]: dropping it, or the end of the process, removes the device.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+#[cfg(target_os = "linux")]
+#[path = "tun/linux.rs"]
+mod platform;
+
+#[cfg(test)]
+pub(crate) mod own_namespace;
+
+/// The longest name of an interface, in bytes: `IFNAMSIZ` less its terminating zero.
+const MAX_NAME_LEN: usize = 15;
+
+/// An open tun device, non-blocking, without packet information in front of the packets.
+#[derive(Debug)]
+pub struct Tun {
+    name: String,
+    device: OwnedFd,
+}
+
+impl Tun {
+    /// Makes a tun device with this name (1 to 15 bytes, no white space, `/`, `:` or `%`).
+    ///
+    /// # Errors
+    ///
+    /// [`TunError`] says which of name, `/dev/net/tun`, permission or a device of that name stands in the way.
+    pub fn create(name: &str) -> Result<Self, TunError> {
+        check_name(name)?;
+        let device = platform::open(name)?;
+        Ok(Self::from_device(name, device))
+    }
+
+    /// Takes over a device that is open and non-blocking already.
+    pub(crate) fn from_device(name: &str, device: OwnedFd) -> Self {
+        Self { name: name.to_owned(), device }
+    }
+
+    /// The device's name, as `ip link` shows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads one packet that the kernel has routed to the device. A packet longer than the buffer is cut to it.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when none waits; `EBADFD` or `EIO` when the device is gone.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(&self.device, buffer)?)
+    }
+
+    /// Hands one packet to the kernel as if it had arrived on the device.
+    ///
+    /// # Errors
+    ///
+    /// `EIO` while the device is down, `EINVAL` for bytes that are no IP packet, `EBADFD` when the device is gone.
+    pub fn write(&self, packet: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(&self.device, packet)?)
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+/// Why there is no tun device.
+#[derive(Debug, thiserror::Error)]
+pub enum TunError {
+    /// The name is none that the kernel gives to an interface as it stands.
+    #[error(
+        "cannot make the tun device {name:?}: an interface name has 1 to 15 letters, digits, '-', '_' or '.'"
+    )]
+    BadName {
+        /// The name as it was given.
+        name: String,
+    },
+    /// `/dev/net/tun` is not there, or the kernel has no driver behind it.
+    #[error("cannot make the tun device {name}: /dev/net/tun is missing")]
+    NoDevice {
+        /// The name as it was given.
+        name: String,
+        /// What opening it said.
+        #[source]
+        source: io::Error,
+    },
+    /// A program has a device of this name open.
+    #[error("cannot make the tun device {name}: another program uses a device of that name")]
+    Busy {
+        /// The name as it was given.
+        name: String,
+    },
+    /// An interface of this name exists that is no tun device.
+    #[error("cannot make the tun device {name}: an interface of that name exists and is no tun device")]
+    NameTaken {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The process may not make network devices.
+    #[error("cannot make the tun device {name}: this process may not (CAP_NET_ADMIN is missing)")]
+    Permission {
+        /// The name as it was given.
+        name: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// Anything else.
+    #[error("cannot make the tun device {name}: {source}")]
+    Io {
+        /// The name as it was given.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl TunError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::BadName { .. } => Some("interface = \"v6tun0\"".to_owned()),
+            Self::NoDevice { .. } => Some(
+                "`modprobe tun`; in a container, hand the device in (docker run --device /dev/net/tun)"
+                    .to_owned(),
+            ),
+            Self::Busy { name } | Self::NameTaken { name } => Some(format!(
+                "`ip -d link show dev {name}` shows it; or choose another name: interface = \"…\""
+            )),
+            Self::Permission { .. } => Some("run it as root, with sudo".to_owned()),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), TunError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let good = (1..=MAX_NAME_LEN).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !matches!(name, "." | ".." | "all" | "default");
+    if good { Ok(()) } else { Err(TunError::BadName { name: name.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_the_kernel_would_refuse_or_expand_are_refused_before_it_is_asked() {
+        for name in ["", "a-name-of-16-byt", "v6tun%d", "a/b", "a b", "a:0", ".", "..", "all", "default", "ü"]
+        {
+            assert!(matches!(Tun::create(name), Err(TunError::BadName { .. })), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_name_is_accepted() {
+        for name in ["v6tun0", "tun.1_a-b", "fifteen-bytes-1"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+}

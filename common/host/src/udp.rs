@@ -1,0 +1,171 @@
+//! The UDP socket that carries the tunnel, with segmentation offload both ways.
+//!
+//! Outer datagrams may be fragmented on their way (DF is not set): the path's MTU is not measured, and a datagram
+//! in two pieces is better than none. IPv4 peers of a dual-stack socket appear under their IPv4 addresses.
+
+mod options;
+mod receive;
+mod send;
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use quinn_udp::{UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket, Type};
+
+pub use receive::{ReceiveBuffers, Received};
+pub use send::{OutgoingDatagram, SendReport};
+
+/// A bound, unconnected, non-blocking UDP socket.
+#[derive(Debug)]
+pub struct UdpSocket {
+    socket: Socket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    segmentation: send::Segmentation,
+}
+
+impl UdpSocket {
+    /// Binds to this address. An IPv6 wildcard takes IPv4 as well.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`] with the address and what the kernel said.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::open(address).map_err(|source| BindError { address, source })
+    }
+
+    /// Binds to this port on all addresses, IPv6 and IPv4; on IPv4 alone where the host has no IPv6 sockets. Port 0
+    /// takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_any(port: u16) -> Result<Self, BindError> {
+        let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        match Self::bind(both) {
+            Err(error) if error.means_no_ipv6() => {
+                Self::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+            }
+            bound => bound,
+        }
+    }
+
+    fn open(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.bind(&address.into())?;
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        // After the state, which forbids fragmentation.
+        options::allow_fragments(&socket, address.is_ipv6())?;
+        options::enlarge_buffers(&socket);
+        let local = socket.local_addr()?.as_socket().unwrap_or(address);
+        let segmentation = send::Segmentation::new(state.max_gso_segments());
+        Ok(Self { socket, state, local, segmentation })
+    }
+
+    /// The address and port that the socket is bound to.
+    pub fn local_address(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address as this socket's family writes it: IPv4 becomes v4-mapped on a dual-stack socket.
+    fn to_socket_family(&self, address: SocketAddr) -> SocketAddr {
+        match (self.local.is_ipv6(), address) {
+            (true, SocketAddr::V4(v4)) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
+            _ => address,
+        }
+    }
+}
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The address as the tunnel knows it: v4-mapped becomes IPv4.
+fn to_canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// Why a socket could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on UDP {address}: {}", self.reason())]
+pub struct BindError {
+    /// The address that was asked for.
+    pub address: SocketAddr,
+    /// What the kernel said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl BindError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let port = self.address.port();
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => {
+                Some(format!("`ss -ulpn sport = :{port}` shows who has it; or choose another listen-port"))
+            }
+            io::ErrorKind::PermissionDenied => Some(format!("port {port} needs root: run it with sudo")),
+            _ => None,
+        }
+    }
+
+    fn reason(&self) -> String {
+        match self.source.kind() {
+            io::ErrorKind::AddrInUse => "another program has this port".to_owned(),
+            _ => self.source.to_string(),
+        }
+    }
+
+    fn means_no_ipv6(&self) -> bool {
+        self.source.raw_os_error() == Some(libc::EAFNOSUPPORT)
+            || self.source.kind() == io::ErrorKind::AddrNotAvailable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_reported_with_the_command_that_shows_who_has_it() {
+        let first = UdpSocket::bind_any(0).unwrap();
+        let port = first.local_address().port();
+        let error = UdpSocket::bind_any(port).unwrap_err();
+        assert!(error.to_string().ends_with("another program has this port"), "{error}");
+        assert!(error.hint().unwrap().contains(&format!("ss -ulpn sport = :{port}")));
+    }
+
+    #[test]
+    fn a_v4_mapped_source_is_handed_on_as_ipv4() {
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:51820".parse().unwrap();
+        assert_eq!(to_canonical(mapped), "192.0.2.1:51820".parse().unwrap());
+        let native: SocketAddr = "[2001:db8::1]:51820".parse().unwrap();
+        assert_eq!(to_canonical(native), native);
+    }
+
+    #[test]
+    fn outer_datagrams_may_be_fragmented() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(socket) = UdpSocket::bind(address.parse().unwrap()) else {
+                eprintln!("skipped: {address} is not on this host");
+                continue;
+            };
+            assert_eq!(
+                rustix::net::sockopt::ip_mtu_discover(&socket).unwrap(),
+                rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT
+            );
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Receiving: several buffers a call, each with one datagram or a train of equal ones (GRO).
+
+use std::{
+    io::{self, IoSliceMut},
+    net::{IpAddr, SocketAddr},
+};
+
+use quinn_udp::{RecvMeta, UdpSockRef};
+
+use super::{UdpSocket, to_canonical};
+use crate::limits::{RECEIVE_BUFFER_LEN, RECEIVE_BUFFERS};
+
+/// Memory for one receive call, allocated once.
+#[derive(Debug)]
+pub struct ReceiveBuffers {
+    bytes: Vec<u8>,
+    metas: [RecvMeta; RECEIVE_BUFFERS],
+    filled: usize,
+}
+
+/// A datagram as it was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// Who sent it, v4-mapped addresses as IPv4.
+    pub source: SocketAddr,
+    /// The address of this host that it was sent to, where the kernel said.
+    pub local: Option<IpAddr>,
+    /// The UDP payload.
+    pub datagram: &'a [u8],
+}
+
+impl ReceiveBuffers {
+    /// Allocates the buffers. Their pages become resident as datagrams fill them.
+    pub fn new() -> Self {
+        let bytes = vec![0; RECEIVE_BUFFERS * RECEIVE_BUFFER_LEN];
+        Self { bytes, metas: [RecvMeta::default(); RECEIVE_BUFFERS], filled: 0 }
+    }
+
+    /// The datagrams of the last call, trains taken apart.
+    pub fn iter(&self) -> impl Iterator<Item = Received<'_>> {
+        let buffers = self.bytes.chunks_exact(RECEIVE_BUFFER_LEN).zip(&self.metas);
+        buffers.take(self.filled).flat_map(|(buffer, meta)| {
+            let source = to_canonical(meta.addr);
+            let local = meta.dst_ip.map(|ip| ip.to_canonical());
+            let train = buffer.get(..meta.len).unwrap_or_default();
+            train.chunks(meta.stride.max(1)).map(move |datagram| Received { source, local, datagram })
+        })
+    }
+}
+
+impl Default for ReceiveBuffers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl UdpSocket {
+    /// Fills the buffers with what has arrived, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` when nothing has; others are what an ICMP error or the kernel left on the socket, and the next
+    /// call may well succeed. After an error the buffers are empty.
+    pub fn receive_batch(&self, buffers: &mut ReceiveBuffers) -> io::Result<()> {
+        buffers.filled = 0;
+        let mut chunks = buffers.bytes.chunks_exact_mut(RECEIVE_BUFFER_LEN);
+        let mut slices: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        buffers.filled = self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.metas)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Sending: neighbours of equal size to one destination leave in one system call (UDP GSO).
+
+use std::{io, net::SocketAddr, time::Instant};
+
+use quinn_udp::{Transmit, UdpSockRef};
+
+use super::UdpSocket;
+use crate::limits::{SEGMENTATION_REST, SEGMENTED_LEN, SEGMENTS};
+
+/// A datagram to be sent: where to, and where in the batch's bytes it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutgoingDatagram {
+    /// Where it goes.
+    pub destination: SocketAddr,
+    /// Its first byte, counted from the batch's start.
+    pub start: usize,
+    /// Its length in bytes.
+    pub len: usize,
+}
+
+/// How many datagrams of a batch were not sent, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendReport {
+    /// The socket's buffer was full.
+    pub full: u64,
+    /// The kernel refused it: no route, no permission, no address.
+    pub refused: u64,
+    /// It is longer than the kernel sends at all.
+    pub too_long: u64,
+}
+
+impl UdpSocket {
+    /// Sends a batch. What cannot be sent at once is counted, never kept: the tunnel's own retries and those of the
+    /// traffic inside it are made for loss.
+    pub fn send_batch(
+        &mut self,
+        bytes: &[u8],
+        datagrams: impl Iterator<Item = OutgoingDatagram>,
+    ) -> SendReport {
+        let mut report = SendReport::default();
+        let mut datagrams = datagrams.peekable();
+        while let Some(first) = datagrams.next() {
+            let mut train = Train::new(first);
+            let segments = self.segmentation.segments(first.len);
+            while let Some(next) = datagrams.next_if(|next| train.takes(next, segments)) {
+                train.push(next);
+            }
+            self.send_train(bytes, &train, &mut report);
+        }
+        report
+    }
+
+    fn send_train(&mut self, bytes: &[u8], train: &Train, report: &mut SendReport) {
+        let Some(contents) = bytes.get(train.start..train.end) else {
+            report.refused += train.count as u64;
+            return;
+        };
+        // The kernel answers EINVAL to port 0, which would look like a refusal of segmentation.
+        if train.destination.port() == 0 {
+            report.refused += train.count as u64;
+            return;
+        }
+        match self.transmit(train.destination, contents, Some(train.segment_len)) {
+            Ok(()) => {}
+            Err(error) if train.count > 1 && self.segmentation.note_refusal(&error, train.segment_len) => {
+                for datagram in contents.chunks(train.segment_len.max(1)) {
+                    if let Err(error) = self.transmit(train.destination, datagram, None) {
+                        report.note(&error, 1);
+                    }
+                }
+            }
+            Err(error) => report.note(&error, train.count as u64),
+        }
+    }
+
+    fn transmit(
+        &self,
+        destination: SocketAddr,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> io::Result<()> {
+        let destination = self.to_socket_family(destination);
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+        self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
+    }
+}
+
+impl SendReport {
+    fn note(&mut self, error: &io::Error, count: u64) {
+        let counter = match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::WouldBlock => &mut self.full,
+            Some(libc::ENOBUFS) => &mut self.full,
+            Some(libc::EMSGSIZE) => &mut self.too_long,
+            _ => &mut self.refused,
+        };
+        *counter += count;
+    }
+}
+
+/// Neighbours in the batch that one system call sends: all of one length, but for a shorter last one.
+#[derive(Debug)]
+struct Train {
+    destination: SocketAddr,
+    start: usize,
+    end: usize,
+    segment_len: usize,
+    count: usize,
+    closed: bool,
+}
+
+impl Train {
+    fn new(first: OutgoingDatagram) -> Self {
+        let OutgoingDatagram { destination, start, len } = first;
+        Self {
+            destination,
+            start,
+            end: start.saturating_add(len),
+            segment_len: len,
+            count: 1,
+            closed: len == 0,
+        }
+    }
+
+    fn takes(&self, next: &OutgoingDatagram, segments: usize) -> bool {
+        !self.closed
+            && self.count < segments
+            && next.destination == self.destination
+            && next.start == self.end
+            && (1..=self.segment_len).contains(&next.len)
+            && self.end - self.start + next.len <= SEGMENTED_LEN
+    }
+
+    fn push(&mut self, next: OutgoingDatagram) {
+        self.end += next.len;
+        self.count += 1;
+        self.closed = next.len < self.segment_len;
+    }
+}
+
+/// What this host's kernel and devices make of segmentation offload.
+#[derive(Debug)]
+pub(super) struct Segmentation {
+    segments: usize,
+    /// Segments of this length and more were refused, and rest until then.
+    refused: Option<(usize, Instant)>,
+}
+
+impl Segmentation {
+    pub(super) fn new(supported: usize) -> Self {
+        Self { segments: supported.clamp(1, SEGMENTS), refused: None }
+    }
+
+    /// How many datagrams of this length may leave in one call.
+    fn segments(&mut self, len: usize) -> usize {
+        match self.refused {
+            Some((refused, until)) if len >= refused => {
+                if Instant::now() < until {
+                    return 1;
+                }
+                self.refused = None;
+                self.segments
+            }
+            _ => self.segments,
+        }
+    }
+
+    /// Whether the error says that the train should go out one by one. EIO: the device cannot, ever. EINVAL: a
+    /// segment does not fit the path in one piece, and only whole ones are segmented.
+    fn note_refusal(&mut self, error: &io::Error, segment_len: usize) -> bool {
+        match error.raw_os_error() {
+            Some(libc::EIO) => self.segments = 1,
+            Some(libc::EINVAL | libc::EMSGSIZE) => {
+                self.refused = Some((segment_len, Instant::now() + SEGMENTATION_REST));
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::udp::ReceiveBuffers;
+
+    fn loopback() -> UdpSocket {
+        UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+    }
+
+    fn lay_out(destinations: &[(SocketAddr, usize)]) -> (Vec<u8>, Vec<OutgoingDatagram>) {
+        let mut bytes = Vec::new();
+        let mut datagrams = Vec::new();
+        for (number, &(destination, len)) in destinations.iter().enumerate() {
+            datagrams.push(OutgoingDatagram { destination, start: bytes.len(), len });
+            bytes.resize(bytes.len() + len, number as u8);
+        }
+        (bytes, datagrams)
+    }
+
+    /// Datagrams on the loopback are in the receiver's queue when the send returns.
+    fn receive_all(socket: &UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut buffers = ReceiveBuffers::new();
+        let mut all = Vec::new();
+        while socket.receive_batch(&mut buffers).is_ok() {
+            all.extend(buffers.iter().map(|one| (one.source, one.datagram.to_vec())));
+        }
+        all
+    }
+
+    #[test]
+    fn a_batch_arrives_datagram_by_datagram_whatever_the_trains_it_left_in() {
+        let (mut sender, receiver, other) = (loopback(), loopback(), loopback());
+        let (to, elsewhere) = (receiver.local_address(), other.local_address());
+        let lens = [1400, 1400, 1400, 700, 1400, 32, 32];
+        let mut wanted: Vec<_> = lens.iter().map(|&len| (to, len)).collect();
+        wanted.insert(2, (elsewhere, 1400));
+        let (bytes, datagrams) = lay_out(&wanted);
+
+        let report = sender.send_batch(&bytes, datagrams.into_iter());
+
+        assert_eq!(report, SendReport::default());
+        let received = receive_all(&receiver);
+        assert_eq!(received.iter().map(|(_, one)| one.len()).collect::<Vec<_>>(), lens);
+        assert!(
+            received
+                .iter()
+                .all(|(source, one)| *source == sender.local_address()
+                    && one.iter().all(|byte| *byte == one[0]))
+        );
+        assert_eq!(receive_all(&other).len(), 1);
+    }
+
+    #[test]
+    fn more_than_one_call_carries_is_sent_in_several() {
+        let (mut sender, receiver) = (loopback(), loopback());
+        let (bytes, datagrams) = lay_out(&[(receiver.local_address(), 1452); 150]);
+        assert_eq!(sender.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
+        assert_eq!(receive_all(&receiver).len(), 150);
+    }
+
+    #[test]
+    fn a_dual_stack_socket_and_an_ipv4_one_understand_each_other() {
+        let (mut both, mut four) = (UdpSocket::bind_any(0).unwrap(), loopback());
+        let port = both.local_address().port();
+        let (bytes, datagrams) = lay_out(&[(SocketAddr::from(([127, 0, 0, 1], port)), 100)]);
+        assert_eq!(four.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
+        let received = receive_all(&both);
+        assert_eq!(received[0].0, four.local_address(), "canonical, not v4-mapped");
+
+        let (bytes, datagrams) = lay_out(&[(received[0].0, 100); 3]);
+        assert_eq!(both.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
+        assert_eq!(receive_all(&four).len(), 3);
+    }
+
+    #[test]
+    fn port_zero_is_refused_without_giving_up_segmentation() {
+        let (mut sender, receiver) = (loopback(), loopback());
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (bytes, datagrams) = lay_out(&[(nowhere, 100), (nowhere, 100), (receiver.local_address(), 100)]);
+        let before = sender.segmentation.segments(100);
+        let report = sender.send_batch(&bytes, datagrams.into_iter());
+        assert_eq!(report, SendReport { refused: 2, ..SendReport::default() });
+        assert_eq!(receive_all(&receiver).len(), 1);
+        assert_eq!(sender.segmentation.segments(100), before);
+    }
+
+    #[test]
+    fn a_refused_segment_length_rests_and_shorter_ones_go_on() {
+        let mut segmentation = Segmentation::new(64);
+        assert!(segmentation.note_refusal(&io::Error::from_raw_os_error(libc::EINVAL), 1400));
+        assert_eq!(segmentation.segments(1400), 1);
+        assert_eq!(segmentation.segments(1399), 64);
+        assert!(segmentation.note_refusal(&io::Error::from_raw_os_error(libc::EIO), 1400));
+        assert_eq!(segmentation.segments(100), 1);
+    }
+
+    #[test]
+    fn a_full_socket_is_no_reason_to_send_one_by_one() {
+        let mut segmentation = Segmentation::new(64);
+        assert!(!segmentation.note_refusal(&io::ErrorKind::WouldBlock.into(), 1400));
+    }
+}
