@@ -1,0 +1,58 @@
+//! Configuration files: TOML, kebab-case, every mistake named by file and line.
+//!
+//! What an error says never contains a value that stands under a key with `key` in its name:
+//! somebody may have pasted the secret itself where the name of its file belongs.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+mod diagnosis;
+mod error;
+mod nearest;
+
+pub use error::ConfigError;
+
+/// Bytes that a configuration file may have: room for some thousands of clients.
+pub const MAX_CONFIG_LEN: u64 = 1 << 20;
+
+/// Reads a configuration file. `T` should refuse unknown fields, so that they are reported.
+///
+/// # Errors
+/// Each [`ConfigError`]: the file cannot be read, is no TOML, or is not what `T` asks for.
+pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let content = read(path)?;
+    let text = std::str::from_utf8(&content).map_err(|error| diagnosis::not_utf8(path, &content, error))?;
+    let document = toml::Deserializer::parse(text).map_err(|error| diagnosis::syntax(path, text, &error))?;
+    T::deserialize(document).map_err(|error| diagnosis::content(path, text, &error))
+}
+
+/// A path that `base_file` mentions: relative ones are relative to that file's folder.
+#[must_use]
+pub fn resolve(base_file: &Path, path: &Path) -> PathBuf {
+    base_file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
+        _ => ConfigError::Unreadable { path: path.to_owned(), source },
+    };
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_CONFIG_LEN + 1).read_to_end(&mut content).map_err(unreadable)?;
+    if content.len() as u64 > MAX_CONFIG_LEN {
+        return Err(ConfigError::Invalid {
+            path: path.to_owned(),
+            line: None,
+            message: format!("larger than {MAX_CONFIG_LEN} bytes"),
+            hint: None,
+        });
+    }
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests;
