@@ -11,7 +11,11 @@ pub mod data_path;
 pub mod directory;
 pub mod instance_lock;
 pub mod limits;
+pub mod neighbour_discovery;
+pub mod network;
 pub mod privilege;
 pub mod signal;
+#[cfg(target_os = "linux")]
+pub mod socket_use;
 pub mod tun;
 pub mod udp;

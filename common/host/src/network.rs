@@ -1,0 +1,45 @@
+//! The state of the host's network: what it is, what it must be, and how it becomes so and goes back.
+//!
+//! ```text
+//! Requirement[] ─┐                    ┌─ journalled before it is done
+//!                ├─ plan() ─> Change[] ┴─> carry_out() ─> kernel
+//!  Observed ─────┤
+//!                └─ undo() <─ Entry[] (journal)
+//! ```
+//!
+//! [`plan`] and [`undo`] are pure: the same code runs at start, in every reconciliation, in a dry run and
+//! in the undoing. Only [`Network`] touches the kernel. What is so already yields no change, and therefore
+//! no undoing; what somebody else changed since is left alone.
+
+mod address;
+mod address_order;
+mod change;
+mod error;
+mod journal;
+mod observed;
+mod plan;
+mod requirement;
+mod route;
+mod sysctl_key;
+mod undo;
+
+#[cfg(target_os = "linux")]
+mod executor;
+#[cfg(target_os = "linux")]
+mod linux;
+
+pub use address::{InterfaceAddress, address_flags};
+pub use change::Change;
+pub use error::NetworkError;
+pub use journal::{Entry, Identity, Journal, JournalError, Phase};
+pub use observed::{Link, Observed, Proxy};
+pub use plan::plan;
+pub use requirement::Requirement;
+pub use route::{DefaultRoute, Prefix, ROUTE_PROTOCOL, Route, RouteKind, RouteTo};
+pub use sysctl_key::{SysctlKey, SysctlKeyError};
+pub use undo::{Undo, undo};
+
+#[cfg(target_os = "linux")]
+pub use executor::{ExecuteError, RestoreError, carry_out, restore};
+#[cfg(target_os = "linux")]
+pub use linux::Network;

@@ -1,0 +1,154 @@
+//! One change to the host, which prints as the command that it equals.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{InterfaceAddress, Route, SysctlKey};
+
+/// One change to the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Change {
+    /// Write a kernel setting.
+    SetSysctl {
+        /// Which.
+        key: SysctlKey,
+        /// Its value before; `None`: it did not exist (its link was not there).
+        from: Option<String>,
+        /// Its value afterwards.
+        to: String,
+    },
+    /// Write `net.ipv6.conf.all.forwarding`, which overwrites the value of every link and of `default`.
+    SetAllForwarding {
+        /// The value of `all` before.
+        from: String,
+        /// Its value, and everyone's, afterwards.
+        to: String,
+        /// Each link's own value before, and `default`'s.
+        links: BTreeMap<String, String>,
+    },
+    /// Put an address on a link, at the front of its scope.
+    AddAddress {
+        /// The link's name.
+        link: String,
+        /// The address, as it shall be.
+        address: InterfaceAddress,
+    },
+    /// Take an address off a link.
+    DeleteAddress {
+        /// The link's name.
+        link: String,
+        /// The address, as it was.
+        address: InterfaceAddress,
+        /// All addresses of the link before, in the kernel's order, this one included.
+        order: Vec<Ipv6Addr>,
+    },
+    /// Delete and add an address in one breath, which brings it to the front of its scope.
+    RaiseAddress {
+        /// The link's name.
+        link: String,
+        /// The address, as it is.
+        address: InterfaceAddress,
+        /// All addresses of the link before, in the kernel's order, this one included.
+        order: Vec<Ipv6Addr>,
+    },
+    /// Give a link its MTU and set it up.
+    SetLinkUp {
+        /// The link's name.
+        link: String,
+        /// In bytes.
+        mtu: u32,
+    },
+    /// Add a route to the main table.
+    AddRoute(Route),
+    /// Delete a route from the main table.
+    DeleteRoute(Route),
+    /// Let the kernel answer neighbour solicitations for an address.
+    AddProxy {
+        /// The link's name.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+    /// No longer answer for an address.
+    DeleteProxy {
+        /// The link's name.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+    /// Tell the link's neighbours that the address is here (RFC 4861, 7.2.6). It changes nothing on this host.
+    Announce {
+        /// The link's name.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+}
+
+impl Change {
+    /// The change that takes this one back, where nothing else has happened; `None` where there is nothing to
+    /// take back. [`undo`](super::undo) is what decides from the state that is found.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        match self.clone() {
+            Self::SetSysctl { key, from, to } => Some(Self::SetSysctl { key, from: Some(to), to: from? }),
+            Self::SetAllForwarding { from, to, links } => {
+                let links = links.into_keys().map(|link| (link, to.clone())).collect();
+                Some(Self::SetAllForwarding { from: to, to: from, links })
+            }
+            Self::AddAddress { link, address } => {
+                let order = vec![address.address];
+                Some(Self::DeleteAddress { link, address, order })
+            }
+            Self::DeleteAddress { link, address, .. } => Some(Self::AddAddress { link, address }),
+            Self::AddRoute(route) => Some(Self::DeleteRoute(route)),
+            Self::DeleteRoute(route) => Some(Self::AddRoute(route)),
+            Self::AddProxy { link, address } => Some(Self::DeleteProxy { link, address }),
+            Self::DeleteProxy { link, address } => Some(Self::AddProxy { link, address }),
+            Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
+        }
+    }
+
+    /// Whether it takes something away, so that finding it gone already is as good.
+    pub(crate) fn is_removal(&self) -> bool {
+        matches!(self, Self::DeleteAddress { .. } | Self::DeleteRoute(_) | Self::DeleteProxy { .. })
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetSysctl { key, to, .. } => write!(f, "sysctl -w {key}={to}"),
+            Self::SetAllForwarding { to, .. } => {
+                write!(f, "sysctl -w {}={to}", SysctlKey::all_forwarding())
+            }
+            Self::AddAddress { link, address } => {
+                write!(f, "ip -6 addr add ")?;
+                address.write_add_arguments(f, link)
+            }
+            Self::DeleteAddress { link, address, .. } => {
+                write!(f, "ip -6 addr del ")?;
+                address.write_identity(f)?;
+                write!(f, " dev {link}")
+            }
+            Self::RaiseAddress { link, address, .. } => {
+                write!(f, "ip -6 addr del ")?;
+                address.write_identity(f)?;
+                write!(f, " dev {link} && ip -6 addr add ")?;
+                address.write_add_arguments(f, link)
+            }
+            Self::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} up"),
+            Self::AddRoute(route) => write!(f, "ip -6 route add {route}"),
+            Self::DeleteRoute(route) => write!(f, "ip -6 route del {route}"),
+            Self::AddProxy { link, address } => write!(f, "ip -6 neigh add proxy {address} dev {link}"),
+            Self::DeleteProxy { link, address } => write!(f, "ip -6 neigh del proxy {address} dev {link}"),
+            Self::Announce { link, address } => {
+                write!(f, "# unsolicited neighbour advertisement for {address} on {link}")
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Carrying changes out: logged as the command, written down, done.
+
+use thiserror::Error;
+
+use super::{Change, Journal, JournalError, Network, NetworkError, Phase, undo};
+
+/// How often an undoing looks again when the host changed under its hands.
+const RESTORE_ROUNDS: usize = 4;
+
+/// Why a change was not made. Those before it in the list have been made.
+#[derive(Debug, Error)]
+pub enum ExecuteError {
+    /// It could not be written down, and was therefore not tried.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The kernel refused it.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// Makes the changes in order and stops at the first that fails. Each is logged at INFO as the command that
+/// it equals and journalled before it is made. A change that finds its work done already counts as made; an
+/// announcement that fails is a warning.
+///
+/// # Errors
+/// If a change cannot be journalled or made.
+pub async fn carry_out(
+    network: &Network,
+    journal: &mut Journal,
+    changes: Vec<Change>,
+) -> Result<(), ExecuteError> {
+    for change in changes {
+        if !matches!(change, Change::Announce { .. }) {
+            journal.record(network.boot_seconds(), Phase::Do, &change)?;
+        }
+        make(network, &change).await?;
+    }
+    Ok(())
+}
+
+/// Why the host is not wholly restored. The journal is kept: the next attempt does the rest.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// The journal could not be written or removed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The state could not be read.
+    #[error(transparent)]
+    Observe(#[from] NetworkError),
+    /// Some changes were refused; all others were made.
+    #[error("{} not undone: {}", count(.0.len()), join(.0))]
+    Refused(Vec<NetworkError>),
+    /// Somebody else keeps changing what is given back.
+    #[error("the host's network keeps changing while it is restored")]
+    Unsettled,
+}
+
+/// Gives the host back as the journal says and removes the journal. Returns what is not as it was, and why,
+/// for the log. With an empty journal nothing is touched.
+///
+/// # Errors
+/// If the state cannot be read, the journal not written, or a change is refused; the others are made all the
+/// same, and the journal stays for another attempt.
+pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<String>, RestoreError> {
+    if journal.is_empty() {
+        journal.remove()?;
+        return Ok(Vec::new());
+    }
+    let mut notes = Vec::new();
+    for _ in 0..RESTORE_ROUNDS {
+        let observed = network.observe_for_undo(journal.entries()).await?;
+        let undo = undo(journal.entries(), &observed);
+        notes.extend(undo.notes);
+        if undo.changes.is_empty() {
+            journal.remove()?;
+            notes.sort();
+            notes.dedup();
+            return Ok(notes);
+        }
+        let wanted = undo.changes.len();
+        let refused = take_back(network, &mut journal, undo.changes).await?;
+        if refused.len() == wanted {
+            return Err(RestoreError::Refused(refused));
+        }
+    }
+    Err(RestoreError::Unsettled)
+}
+
+/// Makes all the changes that can be made, and returns the errors of the others.
+async fn take_back(
+    network: &Network,
+    journal: &mut Journal,
+    changes: Vec<Change>,
+) -> Result<Vec<NetworkError>, JournalError> {
+    let mut refused = Vec::new();
+    for change in changes {
+        if must_be_recognized(&change) {
+            journal.record(network.boot_seconds(), Phase::Undo, &change)?;
+        }
+        if let Err(error) = make(network, &change).await {
+            tracing::warn!("{error}");
+            refused.push(error);
+        }
+    }
+    Ok(refused)
+}
+
+/// Whether an undoing that stops at this change could not tell from the host's state alone that it began.
+fn must_be_recognized(change: &Change) -> bool {
+    matches!(change, Change::RaiseAddress { .. } | Change::SetAllForwarding { .. })
+}
+
+async fn make(network: &Network, change: &Change) -> Result<(), NetworkError> {
+    tracing::info!("{change}");
+    match network.apply(change).await {
+        Err(error) if matches!(change, Change::Announce { .. }) => {
+            tracing::warn!("{error}");
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+fn count(number: usize) -> String {
+    if number == 1 { "1 change".into() } else { format!("{number} changes") }
+}
+
+fn join(errors: &[NetworkError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

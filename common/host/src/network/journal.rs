@@ -1,0 +1,285 @@
+//! The undo journal: each change is written down before it is done.
+//!
+//! One JSON object a line. The first line says whose state the rest describes: the boot and the network
+//! namespace. After another boot the kernel has forgotten everything that the journal could undo, so nothing
+//! has to reach the disk in time either: the file needs to survive the process, not the machine.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Change;
+
+/// The journal's format; another one is refused.
+const VERSION: u32 = 1;
+/// The largest journal that is read or written. An entry has up to some 2 KiB (an uplink with some forty
+/// addresses), so that this is room for thousands of leases and repairs.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Whose kernel state a journal describes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Identity {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// The inode of `/proc/self/ns/net`.
+    pub network_namespace: u64,
+}
+
+/// Why a change was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// To make a requirement true.
+    Do,
+    /// To give the host back; recorded only where a stop half-way must be recognized.
+    Undo,
+}
+
+/// One change, as it was recorded before it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Entry {
+    /// Seconds since boot, sleep included.
+    pub at: u64,
+    /// Why it was made.
+    pub phase: Phase,
+    /// What was to be done.
+    pub change: Change,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    #[serde(flatten)]
+    identity: Identity,
+}
+
+/// An error of the journal's file.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// It could not be read, written or removed.
+    #[error("{operation} undo journal {}: {source}", path.display())]
+    Io {
+        /// `read`, `write`, `remove`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It holds something that this version cannot read.
+    #[error("undo journal {} line {line}: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// It has grown beyond its bound.
+    #[error("undo journal {} is larger than {MAX_BYTES} bytes", .0.display())]
+    TooLarge(PathBuf),
+}
+
+impl JournalError {
+    /// What the administrator can do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { .. } => None,
+            Self::Malformed { path, .. } | Self::TooLarge(path) => {
+                Some(format!("restore the host by hand as the file says, then remove {}", path.display()))
+            }
+        }
+    }
+}
+
+/// The changes that were made to the host and not yet undone, oldest first.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    identity: Identity,
+    entries: Vec<Entry>,
+    /// Open for appending once something has been recorded.
+    file: Option<File>,
+    bytes: u64,
+}
+
+impl Journal {
+    /// Reads the journal at `path`, if there is one. It is created with the first record.
+    ///
+    /// A journal of another boot or network namespace is removed, with a line in the log. A last line that was
+    /// torn off is cut away: its change was never made.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is larger than 16 MiB, or is damaged elsewhere than at its end.
+    pub fn open(path: &Path, identity: Identity) -> Result<Self, JournalError> {
+        let mut journal = Self { path: path.into(), identity, entries: Vec::new(), file: None, bytes: 0 };
+        let Some(text) = journal.read()? else { return Ok(journal) };
+        let mut lines = text.lines();
+        let Some(first) = lines.next() else {
+            journal.discard("it has no whole line")?;
+            return Ok(journal);
+        };
+        let header: Header = journal.parse(1, first)?;
+        if header.version != VERSION {
+            let message = format!("version {} instead of {VERSION}", header.version);
+            return Err(JournalError::Malformed { path: path.into(), line: 1, message });
+        }
+        if header.identity != journal.identity {
+            journal.discard("it is of another boot or network namespace")?;
+            return Ok(journal);
+        }
+        for (i, line) in lines.enumerate() {
+            let entry = journal.parse(i + 2, line)?;
+            journal.entries.push(entry);
+        }
+        journal.bytes = text.len() as u64;
+        journal.reopen()?;
+        Ok(journal)
+    }
+
+    /// The changes recorded so far, oldest first.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether there is nothing to undo.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Where the journal is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a change down, which must be done only afterwards. A change that stands there already, equal in
+    /// all, is not written again, so that a repair made over and over does not make the journal grow.
+    ///
+    /// # Errors
+    /// If the file cannot be written, or would become larger than 16 MiB. The change must then not be made.
+    pub fn record(&mut self, at: u64, phase: Phase, change: &Change) -> Result<(), JournalError> {
+        if phase == Phase::Do && self.entries.iter().any(|e| e.phase == phase && e.change == *change) {
+            return Ok(());
+        }
+        let entry = Entry { at, phase, change: change.clone() };
+        self.append(&entry)?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// Removes the file: everything has been undone.
+    ///
+    /// # Errors
+    /// If the file is there and cannot be removed.
+    pub fn remove(mut self) -> Result<(), JournalError> {
+        self.delete_file()
+    }
+
+    /// All whole lines.
+    fn read(&self) -> Result<Option<String>, JournalError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.io("read", error)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| self.io("read", e))?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(JournalError::TooLarge(self.path.clone()));
+        }
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        String::from_utf8(bytes).map(Some).map_err(|_| JournalError::Malformed {
+            path: self.path.clone(),
+            line: 1,
+            message: "not UTF-8 text".into(),
+        })
+    }
+
+    fn parse<'a, T: Deserialize<'a>>(&self, line: usize, text: &'a str) -> Result<T, JournalError> {
+        serde_json::from_str(text).map_err(|error| JournalError::Malformed {
+            path: self.path.clone(),
+            line,
+            message: error.to_string(),
+        })
+    }
+
+    /// Opens for appending, and cuts a torn last line away.
+    fn reopen(&mut self) -> Result<(), JournalError> {
+        let file = OpenOptions::new().append(true).open(&self.path).map_err(|e| self.io("write", e))?;
+        file.set_len(self.bytes).map_err(|e| self.io("write", e))?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let mut text = String::new();
+        if self.file.is_none() {
+            let header = Header { version: VERSION, identity: self.identity.clone() };
+            text.push_str(&self.line(&header)?);
+            self.file = Some(create_private(&self.path).map_err(|e| self.io("write", e))?);
+        }
+        text.push_str(&self.line(entry)?);
+        if self.bytes + text.len() as u64 > MAX_BYTES {
+            return Err(JournalError::TooLarge(self.path.clone()));
+        }
+        let before = self.bytes;
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if let Err(error) = file.write_all(text.as_bytes()) {
+            // A part of the line may be there: the next one must not follow it.
+            let cut = file.set_len(before);
+            if before == 0 {
+                self.delete_file()?;
+            } else if cut.is_err() {
+                self.file = None;
+            }
+            return Err(self.io("write", error));
+        }
+        self.bytes += text.len() as u64;
+        Ok(())
+    }
+
+    fn line(&self, value: &impl Serialize) -> Result<String, JournalError> {
+        let mut text = serde_json::to_string(value).map_err(|e| self.io("write", e.into()))?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    fn discard(&mut self, why: &str) -> Result<(), JournalError> {
+        tracing::info!(journal = %self.path.display(), "old undo journal removed: {why}");
+        self.delete_file()
+    }
+
+    fn delete_file(&mut self) -> Result<(), JournalError> {
+        self.file = None;
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.io("remove", error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn io(&self, operation: &'static str, source: io::Error) -> JournalError {
+        JournalError::Io { operation, path: self.path.clone(), source }
+    }
+}
+
+/// A new, empty file that its owner alone can read.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests;

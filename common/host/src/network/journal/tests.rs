@@ -1,0 +1,90 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+
+fn identity() -> Identity {
+    Identity { boot_id: "11111111-2222".into(), network_namespace: 4_026_531_840 }
+}
+
+fn change(number: u16) -> Change {
+    let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number);
+    Change::AddProxy { link: "ens3".into(), address }
+}
+
+fn with_three_changes(path: &Path) -> Journal {
+    let mut journal = Journal::open(path, identity()).unwrap();
+    for number in 1..=3 {
+        journal.record(u64::from(number), Phase::Do, &change(number)).unwrap();
+    }
+    journal
+}
+
+#[test]
+fn what_is_recorded_is_read_again_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    let written = with_three_changes(&path).entries().to_vec();
+    let read = Journal::open(&path, identity()).unwrap();
+    assert_eq!(read.entries(), written);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    read.remove().unwrap();
+    assert!(!path.exists());
+}
+
+#[test]
+fn nothing_is_created_before_something_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    assert!(Journal::open(&path, identity()).unwrap().is_empty());
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_torn_last_line_is_cut_away_wherever_it_was_torn() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    drop(with_three_changes(&path));
+    let whole = std::fs::read(&path).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let lines = whole[..length].iter().filter(|byte| **byte == b'\n').count();
+        let mut journal = Journal::open(&path, identity()).unwrap();
+        assert_eq!(journal.entries().len(), lines.saturating_sub(1), "torn at {length}");
+        journal.record(9, Phase::Do, &change(9)).unwrap();
+        let again = Journal::open(&path, identity()).unwrap();
+        assert_eq!(again.entries(), journal.entries(), "torn at {length}");
+    }
+}
+
+#[test]
+fn damage_elsewhere_is_an_error_that_names_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    drop(with_three_changes(&path));
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("add-proxy", "add-poxy", 1)).unwrap();
+    let error = Journal::open(&path, identity()).unwrap_err();
+    assert!(error.to_string().contains("line 2"), "{error}");
+    assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_journal_of_another_boot_or_namespace_is_discarded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    let reboot = Identity { boot_id: "33333333-4444".into(), ..identity() };
+    let elsewhere = Identity { network_namespace: 1, ..identity() };
+    for other in [reboot, elsewhere] {
+        drop(with_three_changes(&path));
+        assert!(Journal::open(&path, other).unwrap().is_empty());
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn a_repair_made_over_and_over_is_recorded_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = with_three_changes(&folder.path().join("undo"));
+    journal.record(100, Phase::Do, &change(2)).unwrap();
+    assert_eq!(journal.entries().len(), 3);
+}

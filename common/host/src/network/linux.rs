@@ -1,0 +1,270 @@
+//! The Linux kernel's network: rtnetlink and `/proc/sys`.
+
+mod address;
+mod identity;
+mod link;
+mod netlink;
+mod proxy_ndp;
+mod route;
+mod sysctl;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr};
+
+use self::netlink::Netlink;
+use self::sysctl::SysctlTree;
+use super::{
+    Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, RouteTo, SysctlKey,
+};
+use crate::neighbour_discovery::{Advertisement, send_unsolicited_advertisement};
+
+/// The network namespace that the thread was in when this was opened.
+///
+/// Settings are read and written in the namespace of the thread that polls: both must be the same.
+#[derive(Debug, Clone)]
+pub struct Network {
+    netlink: Netlink,
+    sysctls: SysctlTree,
+}
+
+impl Network {
+    /// Opens the kernel's network. Must be called within a tokio runtime that has I/O enabled.
+    ///
+    /// # Errors
+    /// If no netlink socket can be had.
+    pub fn open() -> Result<Self, NetworkError> {
+        Self::open_with_sysctls("/proc/sys")
+    }
+
+    /// As [`open`](Self::open), with the settings in another folder than `/proc/sys`.
+    ///
+    /// # Errors
+    /// If no netlink socket can be had.
+    pub fn open_with_sysctls(root: impl Into<std::path::PathBuf>) -> Result<Self, NetworkError> {
+        let netlink = Netlink::open().map_err(|e| NetworkError::new("open a netlink socket", e))?;
+        Ok(Self { netlink, sysctls: SysctlTree::new(root) })
+    }
+
+    /// Seconds since boot, sleep included.
+    #[must_use]
+    pub fn boot_seconds(&self) -> u64 {
+        identity::boot_seconds()
+    }
+
+    /// The state that [`plan`](super::plan) compares these requirements with.
+    ///
+    /// # Errors
+    /// If the kernel refuses a dump.
+    pub async fn observe(&self, requirements: &[Requirement]) -> Result<Observed, NetworkError> {
+        let keys = requirements.iter().filter_map(|requirement| match requirement {
+            Requirement::Sysctl { key, .. } => Some(key),
+            _ => None,
+        });
+        self.observe_with(keys).await
+    }
+
+    /// The state that [`undo`](super::undo) compares these entries with.
+    ///
+    /// # Errors
+    /// If the kernel refuses a dump.
+    pub async fn observe_for_undo(&self, entries: &[Entry]) -> Result<Observed, NetworkError> {
+        let keys = entries.iter().filter_map(|entry| match &entry.change {
+            Change::SetSysctl { key, .. } => Some(key),
+            _ => None,
+        });
+        self.observe_with(keys).await
+    }
+
+    /// A setting's value; `None` if the kernel has no such setting.
+    ///
+    /// # Errors
+    /// If it exists and cannot be read.
+    pub fn sysctl(&self, key: &SysctlKey) -> Result<Option<String>, NetworkError> {
+        self.sysctls.read(key).map_err(|e| NetworkError::new(format!("read sysctl {key}"), e))
+    }
+
+    /// The default route of the lowest metric, if there is one.
+    ///
+    /// # Errors
+    /// If the kernel refuses a dump.
+    pub async fn default_route(&self) -> Result<Option<DefaultRoute>, NetworkError> {
+        Ok(self.observe(&[]).await?.default_route())
+    }
+
+    /// How the host would send to `destination`; `None` if it would not.
+    ///
+    /// # Errors
+    /// If the kernel refuses the question.
+    pub async fn route_to(&self, destination: IpAddr) -> Result<Option<RouteTo>, NetworkError> {
+        let failed = |e| NetworkError::new(format!("look up the route to {destination}"), e);
+        let links = self.links().await?;
+        route::look_up(&self.netlink, destination, &links).await.map_err(failed)
+    }
+
+    /// Makes one change. Its work found done already is success.
+    ///
+    /// # Errors
+    /// If the kernel refuses it, or its link does not exist.
+    pub async fn apply(&self, change: &Change) -> Result<(), NetworkError> {
+        let failed = |e| NetworkError::new(describe(change), e);
+        match self.try_apply(change).await {
+            Err(error) if is_done_already(change, &error) => {
+                tracing::debug!("{change}: already so");
+                Ok(())
+            }
+            result => result.map_err(failed),
+        }
+    }
+
+    async fn try_apply(&self, change: &Change) -> io::Result<()> {
+        match change {
+            Change::SetSysctl { key, to, .. } => self.sysctls.write(key, to),
+            Change::SetAllForwarding { to, .. } => self.sysctls.write(&SysctlKey::all_forwarding(), to),
+            Change::AddAddress { link, address } => address::add(self.index_of(link).await?, address),
+            Change::DeleteAddress { link, address, .. } => {
+                address::delete(self.index_of(link).await?, address)
+            }
+            Change::RaiseAddress { link, address, .. } => address::raise(self.index_of(link).await?, address),
+            Change::SetLinkUp { link, mtu } => {
+                link::set_up(&self.netlink, self.index_of(link).await?, *mtu).await
+            }
+            Change::AddRoute(route) | Change::DeleteRoute(route) => {
+                let index = match &route.link {
+                    Some(link) => Some(self.index_of(link).await?),
+                    None => None,
+                };
+                if change.is_removal() {
+                    route::delete(&self.netlink, route, index).await
+                } else {
+                    route::add(&self.netlink, route, index).await
+                }
+            }
+            Change::AddProxy { link, address } => {
+                proxy_ndp::add(&self.netlink, self.index_of(link).await?, *address).await
+            }
+            Change::DeleteProxy { link, address } => {
+                proxy_ndp::delete(&self.netlink, self.index_of(link).await?, *address).await
+            }
+            Change::Announce { link, address } => self.announce(link, *address).await,
+        }
+    }
+
+    async fn announce(&self, name: &str, target: Ipv6Addr) -> io::Result<()> {
+        let links = link::dump(&self.netlink).await?;
+        let link = links.iter().find(|link| link.name == name).ok_or_else(no_such_link)?;
+        let addresses = address::dump(&self.netlink, &links).await?;
+        let observed = Observed { addresses, ..Observed::default() };
+        let source = observed.link_local_of(name).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::AddrNotAvailable, "the link has no usable link-local address")
+        })?;
+        let forwarding = self.sysctls.read(&SysctlKey::forwarding_of(name))?;
+        send_unsolicited_advertisement(&Advertisement {
+            link_index: link.index,
+            source,
+            link_layer_address: &link.mac,
+            target,
+            router: forwarding.is_some_and(|value| value != "0"),
+        })
+    }
+
+    async fn links(&self) -> Result<Vec<Link>, NetworkError> {
+        link::dump(&self.netlink).await.map_err(|e| NetworkError::new("list the links", e))
+    }
+
+    async fn index_of(&self, name: &str) -> io::Result<u32> {
+        let links = link::dump(&self.netlink).await?;
+        links.iter().find(|link| link.name == name).map(|link| link.index).ok_or_else(no_such_link)
+    }
+
+    async fn observe_with(&self, keys: impl Iterator<Item = &SysctlKey>) -> Result<Observed, NetworkError> {
+        let links = self.links().await?;
+        let failed = |what: &str| {
+            let operation = format!("list the {what}");
+            move |e| NetworkError::new(operation, e)
+        };
+        let addresses = address::dump(&self.netlink, &links).await.map_err(failed("addresses"))?;
+        let routes = route::dump(&self.netlink, &links).await.map_err(failed("routes"))?;
+        let proxies = proxy_ndp::dump(&self.netlink).await.map_err(failed("neighbour proxy entries"))?;
+        let proxies = proxies
+            .into_iter()
+            .filter_map(|(index, address)| {
+                let link = links.iter().find(|link| link.index == index)?.name.clone();
+                Some(Proxy { link, address })
+            })
+            .collect();
+        let sysctls = self.read_sysctls(&links, keys)?;
+        Ok(Observed { links, addresses, routes, proxies, sysctls, boot_seconds: self.boot_seconds() })
+    }
+
+    /// The settings that are asked for, and of every link those that decide on forwarding and default route.
+    fn read_sysctls<'a>(
+        &self,
+        links: &[Link],
+        keys: impl Iterator<Item = &'a SysctlKey>,
+    ) -> Result<BTreeMap<SysctlKey, String>, NetworkError> {
+        let names = links.iter().map(|link| link.name.as_str()).chain(["all", "default"]);
+        let mut wanted: Vec<SysctlKey> = keys.cloned().collect();
+        for name in names {
+            wanted.extend(SysctlKey::ipv6_conf(name, "forwarding").ok());
+            wanted.extend(SysctlKey::ipv6_conf(name, "accept_ra").ok());
+        }
+        let mut found = BTreeMap::new();
+        for key in wanted {
+            if let Some(value) = self.sysctl(&key)? {
+                found.insert(key, value);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What a change does, without its details: for an error's text.
+fn describe(change: &Change) -> String {
+    match change {
+        Change::SetSysctl { key, to, .. } => format!("set sysctl {key} to {to}"),
+        Change::SetAllForwarding { to, .. } => format!("set sysctl {} to {to}", SysctlKey::all_forwarding()),
+        Change::AddAddress { link, address } => {
+            format!("add address {}/{} to {link}", address.address, address.prefix_len)
+        }
+        Change::DeleteAddress { link, address, .. } => {
+            format!("delete address {}/{} from {link}", address.address, address.prefix_len)
+        }
+        Change::RaiseAddress { link, address, .. } => {
+            format!("bring address {}/{} of {link} to the front", address.address, address.prefix_len)
+        }
+        Change::SetLinkUp { link, mtu } => format!("set link {link} up with mtu {mtu}"),
+        Change::AddRoute(route) => format!("add route {}", without_protocol(route)),
+        Change::DeleteRoute(route) => format!("delete route {}", without_protocol(route)),
+        Change::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
+        Change::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
+        Change::Announce { link, address } => format!("announce {address} on {link}"),
+    }
+}
+
+fn without_protocol(route: &super::Route) -> String {
+    let text = route.to_string();
+    text.rsplit_once(" proto ").map_or(text.clone(), |(way, _)| way.to_owned())
+}
+
+/// Whether the error says that there was nothing to do.
+fn is_done_already(change: &Change, error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let Some(code) = error.raw_os_error() else { return false };
+    let code = Errno::from_raw_os_error(code);
+    match change {
+        Change::AddAddress { .. } | Change::AddRoute(_) | Change::AddProxy { .. } => code == Errno::EXIST,
+        // With the link everything on it has gone.
+        change if change.is_removal() => {
+            [Errno::NOENT, Errno::SRCH, Errno::NODEV, Errno::ADDRNOTAVAIL].contains(&code)
+        }
+        _ => false,
+    }
+}
+
+fn no_such_link() -> io::Error {
+    rustix::io::Errno::NODEV.into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! What is true of the host.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use super::route::PROTOCOL_RA;
+use super::{DefaultRoute, InterfaceAddress, Prefix, Route, SysctlKey};
+
+/// The state of the host's IPv6 network at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Every link.
+    pub links: Vec<Link>,
+    /// By link name, in the kernel's order: of equal candidates the first is chosen as source.
+    pub addresses: BTreeMap<String, Vec<InterfaceAddress>>,
+    /// The IPv6 routes of the main table; a route with several next hops appears once for each.
+    pub routes: Vec<Route>,
+    /// The neighbour proxy entries.
+    pub proxies: Vec<Proxy>,
+    /// The settings that were asked for, and each link's `forwarding`; one that does not exist is missing.
+    pub sysctls: BTreeMap<SysctlKey, String>,
+    /// Seconds since boot, sleep included, at which it was so.
+    pub boot_seconds: u64,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number for it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// In bytes.
+    pub mtu: u32,
+    /// Whether the administrator has it up.
+    pub up: bool,
+    /// Its link-layer address; empty where it has none (a tun).
+    pub mac: Vec<u8>,
+}
+
+/// An address for which the kernel answers neighbour solicitations on a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// The link's name.
+    pub link: String,
+    /// The address.
+    pub address: Ipv6Addr,
+}
+
+impl Observed {
+    /// The link of this name.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// The addresses of a link in the kernel's order.
+    #[must_use]
+    pub fn addresses_of(&self, link: &str) -> &[InterfaceAddress] {
+        self.addresses.get(link).map_or(&[], Vec::as_slice)
+    }
+
+    /// The link's first usable link-local address.
+    #[must_use]
+    pub fn link_local_of(&self, link: &str) -> Option<Ipv6Addr> {
+        self.addresses_of(link)
+            .iter()
+            .find(|a| a.address.is_unicast_link_local() && a.is_usable())
+            .map(|a| a.address)
+    }
+
+    /// A setting's value, if it was asked for and exists.
+    #[must_use]
+    pub fn sysctl(&self, key: &SysctlKey) -> Option<&str> {
+        self.sysctls.get(key).map(String::as_str)
+    }
+
+    /// The default route of the lowest metric.
+    #[must_use]
+    pub fn default_route(&self) -> Option<DefaultRoute> {
+        let route = self
+            .routes
+            .iter()
+            .filter(|route| route.is_default() && route.link.is_some())
+            .min_by_key(|route| route.effective_metric())?;
+        let link = route.link.clone()?;
+        let kernel_listens = SysctlKey::ipv6_conf(&link, "accept_ra")
+            .ok()
+            .and_then(|key| self.sysctl(&key).map(|value| value != "0"))
+            .unwrap_or(true);
+        Some(DefaultRoute {
+            link,
+            gateway: route.gateway,
+            protocol: route.protocol,
+            metric: route.effective_metric(),
+            learnt_from_ra_by_kernel: route.protocol == PROTOCOL_RA && kernel_listens,
+        })
+    }
+
+    /// The prefixes that are on the link, by the kernel's own routes or by a router's word.
+    #[must_use]
+    pub fn on_link_prefixes(&self, link: &str) -> Vec<Prefix> {
+        let mut prefixes: Vec<Prefix> = self
+            .routes
+            .iter()
+            .filter(|route| route.link.as_deref() == Some(link))
+            .filter_map(Route::on_link_prefix)
+            .collect();
+        prefixes.sort_by_key(|prefix| (prefix.address, prefix.prefix_len));
+        prefixes.dedup();
+        prefixes
+    }
+
+    /// Each link's own `forwarding`, and `default`'s, but not `all`'s.
+    pub(crate) fn forwarding_by_link(&self) -> BTreeMap<String, String> {
+        self.sysctls
+            .iter()
+            .filter_map(|(key, value)| match key.as_ipv6_conf() {
+                Some((link, "forwarding")) if link != "all" => Some((link.to_owned(), value.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,171 @@
+//! From what must be and what is to what is to be done.
+
+use super::{Change, InterfaceAddress, Observed, Proxy, Requirement, SysctlKey};
+
+/// The changes that make every requirement true, in the order of the requirements; what is so already yields
+/// none. A proxy entry that is added is announced at once.
+#[must_use]
+pub fn plan(desired: &[Requirement], observed: &Observed) -> Vec<Change> {
+    let mut planner = Planner { state: observed.clone(), changes: Vec::new() };
+    for requirement in desired {
+        planner.require(requirement);
+    }
+    planner.changes
+}
+
+/// The changes so far, and the state that they lead to: later requirements are compared with that.
+struct Planner {
+    state: Observed,
+    changes: Vec<Change>,
+}
+
+impl Planner {
+    fn require(&mut self, requirement: &Requirement) {
+        match requirement {
+            Requirement::Sysctl { key, value } => self.require_sysctl(key, value),
+            Requirement::AddressAbsent { link, address } => {
+                let order = self.state.addresses_of(link).iter().map(|a| a.address).collect::<Vec<_>>();
+                let list = self.state.addresses.entry(link.clone()).or_default();
+                let (gone, stay) = std::mem::take(list).into_iter().partition(|a| a.address == *address);
+                *list = stay;
+                let gone: Vec<InterfaceAddress> = gone;
+                self.changes.extend(gone.into_iter().map(|address| Change::DeleteAddress {
+                    link: link.clone(),
+                    address,
+                    order: order.clone(),
+                }));
+            }
+            Requirement::AddressPresent { link, address, prefix_len } => {
+                if !self.state.addresses_of(link).iter().any(|a| a.address == *address) {
+                    let address = InterfaceAddress::permanent(*address, *prefix_len);
+                    self.state.addresses.entry(link.clone()).or_default().insert(0, address.clone());
+                    self.changes.push(Change::AddAddress { link: link.clone(), address });
+                }
+            }
+            Requirement::LinkUp { link, mtu } => {
+                if !self.state.link(link).is_some_and(|found| found.up && found.mtu == *mtu) {
+                    self.changes.push(Change::SetLinkUp { link: link.clone(), mtu: *mtu });
+                }
+            }
+            Requirement::Route(route) => {
+                if !self.state.routes.iter().any(|found| found.is_same_way_as(route)) {
+                    self.state.routes.push(route.clone());
+                    self.changes.push(Change::AddRoute(route.clone()));
+                }
+            }
+            Requirement::Proxy { link, address } => self.require_proxy(link, *address),
+        }
+    }
+
+    fn require_sysctl(&mut self, key: &SysctlKey, value: &str) {
+        let from = self.state.sysctl(key).map(str::to_owned);
+        if from.as_deref() == Some(value) {
+            return;
+        }
+        let to = value.to_owned();
+        let change = match from {
+            Some(from) if key.is_all_forwarding() => {
+                let links = self.state.forwarding_by_link();
+                for link in links.keys() {
+                    self.state.sysctls.insert(SysctlKey::forwarding_of(link), to.clone());
+                }
+                Change::SetAllForwarding { from, to: to.clone(), links }
+            }
+            from => Change::SetSysctl { key: key.clone(), from, to: to.clone() },
+        };
+        self.state.sysctls.insert(key.clone(), to);
+        self.changes.push(change);
+    }
+
+    fn require_proxy(&mut self, link: &str, address: std::net::Ipv6Addr) {
+        let proxy = Proxy { link: link.to_owned(), address };
+        if !self.state.proxies.contains(&proxy) {
+            self.changes.push(Change::AddProxy { link: link.to_owned(), address });
+            self.changes.push(Change::Announce { link: link.to_owned(), address });
+            self.state.proxies.push(proxy);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Link, Route};
+
+    const LENT: &str = "2001:db8::2330";
+
+    fn key(link: &str, name: &str) -> SysctlKey {
+        SysctlKey::ipv6_conf(link, name).unwrap()
+    }
+
+    fn uplink() -> Observed {
+        let mut observed = Observed::default();
+        observed.links.push(Link { index: 2, name: "ens3".into(), mtu: 1500, up: true, mac: vec![2; 6] });
+        let addresses = ["2001:db8::2331", LENT, "fe80::1"];
+        let addresses = addresses.map(|a| InterfaceAddress::permanent(a.parse().unwrap(), 64));
+        observed.addresses.insert("ens3".into(), addresses.to_vec());
+        for (link, name, value) in [
+            ("all", "forwarding", "0"),
+            ("default", "forwarding", "0"),
+            ("ens3", "forwarding", "0"),
+            ("docker0", "forwarding", "1"),
+            ("ens3", "accept_ra", "1"),
+        ] {
+            observed.sysctls.insert(key(link, name), value.into());
+        }
+        observed
+    }
+
+    fn lease() -> Vec<Requirement> {
+        let address = LENT.parse().unwrap();
+        vec![
+            Requirement::Sysctl { key: key("ens3", "accept_ra"), value: "2".into() },
+            Requirement::Sysctl { key: SysctlKey::all_forwarding(), value: "1".into() },
+            Requirement::Sysctl { key: key("ens3", "forwarding"), value: "1".into() },
+            Requirement::AddressAbsent { link: "ens3".into(), address },
+            Requirement::Route(Route::to_host(address, "v6tun0")),
+            Requirement::Proxy { link: "ens3".into(), address },
+        ]
+    }
+
+    #[test]
+    fn a_lease_is_planned_in_the_order_of_its_requirements() {
+        let commands: Vec<String> = plan(&lease(), &uplink()).iter().map(Change::to_string).collect();
+        assert_eq!(
+            commands,
+            [
+                "sysctl -w net.ipv6.conf.ens3.accept_ra=2",
+                "sysctl -w net.ipv6.conf.all.forwarding=1",
+                "ip -6 addr del 2001:db8::2330/64 dev ens3",
+                "ip -6 route add 2001:db8::2330/128 dev v6tun0 proto 186",
+                "ip -6 neigh add proxy 2001:db8::2330 dev ens3",
+                "# unsolicited neighbour advertisement for 2001:db8::2330 on ens3",
+            ]
+        );
+    }
+
+    #[test]
+    fn writing_all_forwarding_remembers_what_it_overwrites() {
+        let changes = plan(&lease(), &uplink());
+        let Some(Change::SetAllForwarding { from, links, .. }) = changes.get(1) else {
+            panic!("not {changes:?}");
+        };
+        assert_eq!(from, "0");
+        let links: Vec<(&str, &str)> = links.iter().map(|(l, v)| (l.as_str(), v.as_str())).collect();
+        assert_eq!(links, [("default", "0"), ("docker0", "1"), ("ens3", "0")]);
+    }
+
+    #[test]
+    fn what_is_so_already_yields_nothing() {
+        let mut observed = uplink();
+        for link in ["all", "default", "ens3", "docker0"] {
+            observed.sysctls.insert(key(link, "forwarding"), "1".into());
+        }
+        observed.sysctls.insert(key("ens3", "accept_ra"), "2".into());
+        observed.addresses.entry("ens3".into()).or_default().retain(|a| a.address.to_string() != LENT);
+        let address = LENT.parse().unwrap();
+        observed.routes.push(Route { metric: 1024, ..Route::to_host(address, "v6tun0") });
+        observed.proxies.push(Proxy { link: "ens3".into(), address });
+        assert_eq!(plan(&lease(), &observed), []);
+    }
+}

@@ -1,0 +1,49 @@
+//! What must be true of the host.
+
+use std::net::Ipv6Addr;
+
+use super::{Route, SysctlKey};
+
+/// One thing that must be true. The order of a slice of them is the order in which they are made true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Requirement {
+    /// The setting has this value.
+    Sysctl {
+        /// Which setting.
+        key: SysctlKey,
+        /// Its value, without white space around it.
+        value: String,
+    },
+    /// The address does not stand on the link.
+    AddressAbsent {
+        /// The link's name.
+        link: String,
+        /// The address, of whatever prefix length.
+        address: Ipv6Addr,
+    },
+    /// The address stands on the link.
+    AddressPresent {
+        /// The link's name.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+        /// 0 to 128.
+        prefix_len: u8,
+    },
+    /// The link is up and has this MTU.
+    LinkUp {
+        /// The link's name. It is taken for the program's own: nothing is undone to it.
+        link: String,
+        /// In bytes, at least 1280.
+        mtu: u32,
+    },
+    /// The route is in the main table.
+    Route(Route),
+    /// The kernel answers neighbour solicitations for the address on the link.
+    Proxy {
+        /// The link's name.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+    },
+}

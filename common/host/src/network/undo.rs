@@ -1,0 +1,131 @@
+//! From the journal and what is to what is to be undone.
+//!
+//! Every entry is rewound on a picture of the host, newest first. What the picture ends up as is how the host
+//! would stand had v6tun never run, and the difference to what is are the changes. So it does not matter how
+//! often, or how far, an undoing ran before. What somebody else changed since is left alone: a setting that
+//! no longer has the value that was written, a route or a proxy entry that is gone, an address that is back.
+
+mod addresses;
+mod sysctls;
+
+use std::collections::BTreeSet;
+
+use self::addresses::AddressRewind;
+use self::sysctls::SysctlRewind;
+use super::{Change, Entry, Observed, Phase};
+
+/// What gives the host back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Undo {
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+    /// What is not given back as it was, and why: for the log.
+    pub notes: Vec<String>,
+}
+
+/// The changes that take back what the entries (oldest first, as [`Journal`](super::Journal) has them) say was
+/// done, as far as it is still so. `observed` must hold the settings that the entries name.
+///
+/// Carried out wholly, it leaves nothing for a second call to do; stopped at any change, the next call does
+/// the rest.
+#[must_use]
+pub fn undo(entries: &[Entry], observed: &Observed) -> Undo {
+    let mut rewind = Rewind::new(entries, observed);
+    for (i, entry) in entries.iter().enumerate().rev() {
+        rewind.entry(entry);
+        if rewind.first_address_change == Some(i) {
+            let addresses = std::mem::take(&mut rewind.addresses);
+            addresses.finish(observed, &mut rewind.undo);
+        }
+    }
+    rewind.undo
+}
+
+/// The journal as far as it has been rewound.
+struct Rewind<'a> {
+    observed: &'a Observed,
+    sysctls: SysctlRewind,
+    addresses: AddressRewind,
+    /// Where the address changes of all entries are undone together: what lies on the way to a lent address has
+    /// been removed by then, and the settings that it was lent under are still in force.
+    first_address_change: Option<usize>,
+    undo: Undo,
+}
+
+impl<'a> Rewind<'a> {
+    fn new(entries: &[Entry], observed: &'a Observed) -> Self {
+        let is_address = |entry: &Entry| {
+            matches!(
+                entry.change,
+                Change::AddAddress { .. } | Change::DeleteAddress { .. } | Change::RaiseAddress { .. }
+            )
+        };
+        let own_links: BTreeSet<String> = entries
+            .iter()
+            .filter_map(|entry| match &entry.change {
+                Change::SetLinkUp { link, .. } => Some(link.clone()),
+                _ => None,
+            })
+            .collect();
+        Self {
+            observed,
+            sysctls: SysctlRewind::new(observed, own_links),
+            addresses: AddressRewind::new(observed),
+            first_address_change: entries.iter().position(is_address),
+            undo: Undo::default(),
+        }
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        match &entry.change {
+            Change::SetSysctl { key, from, to } if entry.phase == Phase::Do => {
+                self.sysctls.set(key, from.as_deref(), to, &mut self.undo);
+            }
+            Change::SetAllForwarding { from, to, links } => {
+                self.sysctls.all_forwarding(entry.phase, from, to, links, &mut self.undo);
+            }
+            Change::AddAddress { link, address } if entry.phase == Phase::Do => {
+                self.addresses.added(link, address);
+            }
+            Change::DeleteAddress { link, address, order }
+            | Change::RaiseAddress { link, address, order } => {
+                self.addresses.moved(link, address, order, entry.at);
+            }
+            change if entry.phase == Phase::Do && self.is_still_so(change) => self.take_back(change),
+            _ => {}
+        }
+    }
+
+    /// Whether a change of a route or a proxy entry is still in force.
+    fn is_still_so(&self, change: &Change) -> bool {
+        let proxied = |link: &str, address| {
+            self.observed.proxies.iter().any(|found| found.link == link && found.address == address)
+        };
+        match change {
+            Change::AddRoute(route) => self
+                .observed
+                .routes
+                .iter()
+                .any(|found| found.is_same_way_as(route) && found.protocol == route.protocol),
+            Change::DeleteRoute(route) => {
+                !self.observed.routes.iter().any(|found| found.is_same_way_as(route))
+                    && route.link.as_ref().is_none_or(|link| self.observed.link(link).is_some())
+            }
+            Change::AddProxy { link, address } => proxied(link, *address),
+            Change::DeleteProxy { link, address } => {
+                !proxied(link, *address) && self.observed.link(link).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    fn take_back(&mut self, change: &Change) {
+        let Some(inverse) = change.inverse() else { return };
+        if !self.undo.changes.contains(&inverse) {
+            self.undo.changes.push(inverse);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
