@@ -36,12 +36,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 pub mod address;
 mod namespace;
 pub mod ownership;
 mod process;
+mod program;
 mod router;
 mod snapshot;
 mod topology;
@@ -130,8 +131,8 @@ impl Lab {
             site: &site,
         };
         topology::build(&parts, options)?;
-        let site_server =
-            site.spawn("turtle-site", &format!("{} --port 80", sibling_program("turtle-site")?))?;
+        let turtle_site = program::link(ownership.dir(), &program::beside_this_one("turtle-site")?)?;
+        let site_server = site.spawn("turtle-site", &format!("{turtle_site} --port 80"))?;
         let radvd =
             options.router_advertisements.then(|| router::advertise(&provider, options)).transpose()?;
         let lab = Self {
@@ -158,11 +159,17 @@ impl Lab {
     /// What building or `test` returned.
     pub fn run(options: &Options, test: impl FnOnce(&Self) -> Result<()>) -> Result<()> {
         let lab = Self::build_with(options)?;
-        let logs = PrintLogs { dir: lab.dir().to_owned(), armed: true };
-        let outcome = test(&lab);
-        let mut logs = logs;
+        lab.narrate_failure(|| test(&lab))
+    }
+
+    /// Runs `act`, and prints what every program of the lab said if it fails or panics.
+    ///
+    /// # Errors
+    /// What `act` returned.
+    pub fn narrate_failure(&self, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut logs = PrintLogs { dir: self.dir().to_owned(), armed: true };
+        let outcome = act();
         logs.armed = outcome.is_err();
-        drop(logs);
         outcome
     }
 
@@ -170,6 +177,22 @@ impl Lab {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.ownership.dir()
+    }
+
+    /// The path of a program of the product, as a word of a command line.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn product(&self, name: &str) -> Result<String> {
+        program::link(self.dir(), &program::of_the_product(name)?)
+    }
+
+    /// The path of a program of this package, as a word of a command line.
+    ///
+    /// # Errors
+    /// It is not built.
+    pub fn helper(&self, name: &str) -> Result<String> {
+        program::link(self.dir(), &program::beside_this_one(name)?)
     }
 
     /// Waits until the site answers and the VPS has learnt what the router advertises.
@@ -204,33 +227,10 @@ impl Drop for PrintLogs {
     }
 }
 
-/// A program of this package, built beside the running one.
-fn sibling_program(name: &str) -> Result<String> {
-    let me = std::env::current_exe().context("where the running program lies")?;
-    let found = me.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|path| path.is_file());
-    let path = found.with_context(|| format!("{name} is not built beside {}", me.display()))?;
-    Ok(path.display().to_string())
-}
-
 fn require_root() -> Result<()> {
     anyhow::ensure!(
         rustix::process::geteuid().is_root(),
         "the lab needs root: it makes network namespaces (try: sudo -E env \"PATH=$PATH\" ...)"
     );
     Ok(())
-}
-
-/// The folder that product binaries are found in: `V6TUN_BIN_DIR`, or the release folder of the target
-/// directory that the running program was built into.
-///
-/// # Errors
-/// The running program's path cannot be read.
-pub fn product_dir() -> Result<PathBuf> {
-    if let Some(dir) = std::env::var_os("V6TUN_BIN_DIR") {
-        return Ok(dir.into());
-    }
-    let me = std::env::current_exe().context("where the running program lies")?;
-    let profile = me.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
-    let target = profile.and_then(Path::parent).context("the running program lies in no target directory")?;
-    Ok(target.join("release"))
 }

@@ -125,7 +125,7 @@ fn dance(stream: &mut TcpStream, address: IpAddr) -> io::Result<()> {
             thread::sleep(STEP);
         }
         for line in frame.lines() {
-            write!(stream, "{line}\x1b[K\n")?;
+            writeln!(stream, "{line}\x1b[K")?;
         }
         stream.flush()?;
     }

@@ -1,0 +1,21 @@
+//! The demo keeps working.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
+
+#[test]
+fn the_demo_shows_the_turtle_dance_in_under_30_seconds() -> Result<()> {
+    let start = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_demo")).stdin(Stdio::null()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let still = said.find(KEEPS_STILL);
+    let dances = said.find(DANCES);
+    ensure!(still.is_some() && still < dances, "{said}");
+    ensure!(said.contains("no difference"), "{said}");
+    ensure!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! End to end: the real programs in the lab's network, looked at with real tools.
+
+mod demo;
+mod lease_start;
+mod path;
+mod pc_untouched;
+mod tools;
+mod turtle;
+mod vps_restored;
+mod vps_route;
