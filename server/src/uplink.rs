@@ -1,0 +1,92 @@
+//! The uplink as it is found: which interface, which prefix, who taught it the default route.
+
+use anyhow::Result;
+use std::net::Ipv6Addr;
+use v6tun_cli::Failure;
+use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link, Network, Prefix, SysctlKey};
+
+/// What `uplink_plan` needs to know of the host.
+#[derive(Clone, Debug)]
+pub(crate) struct Uplink {
+    pub(crate) link: Link,
+    /// The default route, if it points to this link.
+    pub(crate) default_route: Option<DefaultRoute>,
+    /// Global addresses in the kernel's order: the first is preferred as a source.
+    pub(crate) addresses: Vec<InterfaceAddress>,
+    /// Prefixes whose addresses neighbours look for on the link.
+    pub(crate) prefixes: Vec<Prefix>,
+    /// Whether the kernel can forward between two interfaces without making the host a router
+    /// (Linux 6.17 and later).
+    pub(crate) has_force_forwarding: bool,
+    /// Whether the whole host forwards already.
+    pub(crate) forwards_already: bool,
+}
+
+impl Uplink {
+    /// Looks at the host: the named interface, or the one that the IPv6 default route points to.
+    pub(crate) async fn find(network: &Network, named: Option<&str>) -> Result<Self> {
+        let observed = network.observe(&[]).await?;
+        let default_route = observed.default_route();
+        let name = match (named, &default_route) {
+            (Some(name), _) => name,
+            (None, Some(route)) => route.link.as_str(),
+            (None, None) => return Err(no_default_route()),
+        };
+        let Some(link) = observed.link(name).cloned() else {
+            let there: Vec<&str> = observed.links.iter().map(|link| link.name.as_str()).collect();
+            return Err(no_such_interface(name, &there));
+        };
+        let has_ipv6 = network.sysctl(&SysctlKey::ipv6_conf(name, "disable_ipv6")?)?.as_deref() == Some("0");
+        let addresses: Vec<_> =
+            observed.addresses_of(name).iter().filter(|entry| is_global(entry.address)).cloned().collect();
+        let prefixes = observed.on_link_prefixes(name);
+        if !has_ipv6 || (addresses.is_empty() && prefixes.is_empty()) {
+            return Err(no_ipv6(name));
+        }
+        let force_forwarding = SysctlKey::ipv6_conf(name, "force_forwarding")?;
+        let forwarding = network.sysctl(&SysctlKey::ipv6_conf("all", "forwarding")?)?;
+        Ok(Self {
+            has_force_forwarding: network.sysctl(&force_forwarding)?.is_some(),
+            forwards_already: forwarding.as_deref() == Some("1"),
+            default_route: default_route.clone().filter(|route| route.link == name),
+            link,
+            addresses,
+            prefixes,
+        })
+    }
+
+    /// Whether a neighbour on the link may look for this address there.
+    pub(crate) fn is_on_link(&self, address: Ipv6Addr) -> bool {
+        self.prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// The address's entry, if it stands on the uplink itself.
+    pub(crate) fn standing(&self, address: Ipv6Addr) -> Option<&InterfaceAddress> {
+        self.addresses.iter().find(|standing| standing.address == address)
+    }
+}
+
+fn no_default_route() -> anyhow::Error {
+    Failure::failed("no uplink: this host has no IPv6 default route")
+        .with_hint(
+            "turn IPv6 on at your provider's panel; or name the interface: [uplink] interface = \"ens3\"",
+        )
+        .into()
+}
+
+fn no_such_interface(name: &str, there: &[&str]) -> anyhow::Error {
+    Failure::usage(format!("the uplink {name}: there is no such interface"))
+        .with_hint(format!("this host has {}", there.join(", ")))
+        .into()
+}
+
+fn no_ipv6(link: &str) -> anyhow::Error {
+    Failure::failed(format!("the uplink {link} has no IPv6: no global address and no prefix"))
+        .with_hint(format!("turn IPv6 on at your provider's panel, then check: ip -6 addr show dev {link}"))
+        .into()
+}
+
+/// 2000::/3 (RFC 4291, section 2.5.4).
+fn is_global(address: Ipv6Addr) -> bool {
+    address.segments()[0] & 0xe000 == 0x2000
+}
