@@ -1,1 +1,42 @@
-//! common/proto
+//! The core of v6tun: what is sent, accepted and dropped. It does no I/O and reads no clock.
+//!
+//! [`ClientTunnel`] and [`ServerTunnel`] are the two ends of one WireGuard tunnel that lends
+//! IPv6 addresses. Each takes its inputs by `handle_*` with the time as the last argument, and
+//! gives its outputs in four places:
+//!
+//! - datagrams for the network and packets for the tun, written into the [`Outputs`] that the
+//!   caller lends with each input (no allocation per packet);
+//! - events, by `poll_event`;
+//! - the next moment at which it wants `handle_timeout`, by `next_deadline`, with its reason.
+//!
+//! The caller gives one batch of inputs, drains every output, and sleeps until the deadline.
+//! Time must never step back between two calls.
+//!
+//! A *datagram* is outer (a UDP payload), a *packet* is inner (an IPv6 packet). Whatever is
+//! dropped has a [`DropReason`], and is counted in [`Stats`].
+
+mod admission;
+mod batch;
+mod client_tunnel;
+mod control;
+mod datagram;
+mod drop_reason;
+mod endpoint;
+mod event;
+mod filter;
+pub mod lease;
+pub mod limits;
+pub mod packet;
+mod server_tunnel;
+mod session;
+mod stats;
+mod timer;
+
+pub use batch::{DatagramBatch, DatagramSpan, Outputs, PacketBatch, PacketSpan};
+pub use client_tunnel::{ClientConfig, ClientState, ClientTunnel, ClientTunnelStatus};
+pub use control::{CONTROL_PORT, RefusalReason, SERVER_LINK_LOCAL, client_link_local};
+pub use drop_reason::DropReason;
+pub use event::{ClientEvent, Lease, LossReason, ServerEvent};
+pub use server_tunnel::{ClientEntry, LeaseState, PeerStatus, ServerConfig, ServerTunnel};
+pub use stats::Stats;
+pub use timer::{Deadline, DeadlineReason};

@@ -1,0 +1,130 @@
+//! Where a peer is, and when that may change.
+//!
+//! A peer's address moves on a fresh authenticated data message and on nothing else: not on a
+//! handshake (its sender has not proved that it hears us) and not on a cookie reply. Fresh means
+//! the greatest counter so far of the newest session, so that a datagram which was sent before
+//! the move and arrives after it does not undo it.
+
+use crate::DropReason;
+use std::net::SocketAddr;
+
+/// A peer's address and the newest message that speaks for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Endpoint {
+    address: Option<SocketAddr>,
+    newest: Option<Newest>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    receiver: u32,
+    counter: u64,
+}
+
+/// What a data message told about its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sighting {
+    /// It is the first message of a session newer than any before.
+    pub(crate) is_new_session: bool,
+    /// The address that it moved from; `None` if it did not move, or there was none before.
+    pub(crate) moved_from: Option<SocketAddr>,
+}
+
+impl Endpoint {
+    /// A peer that is expected at `address`.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address: Some(address), newest: None }
+    }
+
+    /// Where to send.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Takes an administrator's word for the address.
+    pub(crate) fn set(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
+    /// Forgets the sessions, whose receiver indices mean nothing any more, and keeps the address.
+    pub(crate) fn forget_sessions(&mut self) {
+        self.newest = None;
+    }
+
+    /// Takes note of a data message that is authenticated and not replayed.
+    pub(crate) fn learn(&mut self, source: SocketAddr, receiver: u32, counter: u64) -> Sighting {
+        let is_new_session = self.newest.is_none_or(|newest| is_newer(receiver, newest.receiver));
+        let is_next =
+            self.newest.is_some_and(|newest| newest.receiver == receiver && counter > newest.counter);
+        if !is_new_session && !is_next {
+            return Sighting { is_new_session: false, moved_from: None };
+        }
+        self.newest = Some(Newest { receiver, counter });
+        let before = self.address.replace(source);
+        Sighting { is_new_session, moved_from: before.filter(|before| *before != source) }
+    }
+}
+
+/// Refuses a sender to which nothing can be sent.
+pub(crate) fn check_source(source: SocketAddr) -> Result<(), DropReason> {
+    let address = source.ip().to_canonical();
+    let is_unusable = source.port() == 0 || address.is_unspecified() || address.is_multicast();
+    if is_unusable { Err(DropReason::DatagramSourceUnusable) } else { Ok(()) }
+}
+
+/// Whether a receiver index was given out after another. The upper 24 bits name the peer's
+/// engine; the lower 8 count its handshakes and wrap.
+fn is_newer(receiver: u32, than: u32) -> bool {
+    if receiver >> 8 != than >> 8 {
+        return true;
+    }
+    let [ours, ..] = receiver.to_le_bytes();
+    let [theirs, ..] = than.to_le_bytes();
+    (1..=127).contains(&ours.wrapping_sub(theirs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> SocketAddr {
+        "192.0.2.1:1000".parse().unwrap()
+    }
+
+    fn cafe() -> SocketAddr {
+        "198.51.100.1:2000".parse().unwrap()
+    }
+
+    #[test]
+    fn the_first_message_tells_where_the_peer_is() {
+        let mut endpoint = Endpoint::default();
+        let sighting = endpoint.learn(home(), 0x101, 0);
+        assert_eq!(sighting, Sighting { is_new_session: true, moved_from: None });
+        assert_eq!(endpoint.address(), Some(home()));
+    }
+
+    #[test]
+    fn a_greater_counter_moves_the_peer_and_a_late_one_does_not_move_it_back() {
+        let mut endpoint = Endpoint::default();
+        endpoint.learn(home(), 0x101, 5);
+        assert_eq!(endpoint.learn(cafe(), 0x101, 7).moved_from, Some(home()));
+        assert_eq!(endpoint.learn(home(), 0x101, 6).moved_from, None);
+        assert_eq!(endpoint.address(), Some(cafe()));
+    }
+
+    #[test]
+    fn an_older_session_moves_nothing_whatever_its_counter() {
+        let mut endpoint = Endpoint::default();
+        endpoint.learn(home(), 0x101, 5);
+        assert!(endpoint.learn(cafe(), 0x102, 0).is_new_session);
+        endpoint.learn(home(), 0x101, 1000);
+        assert_eq!(endpoint.address(), Some(cafe()));
+    }
+
+    #[test]
+    fn session_numbers_wrap() {
+        assert!(is_newer(0x0100, 0x01ff));
+        assert!(!is_newer(0x01ff, 0x0100));
+        assert!(!is_newer(0x0103, 0x0103));
+    }
+}

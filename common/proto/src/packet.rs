@@ -1,0 +1,9 @@
+//! Inner packets: checked once, then read without another doubt.
+
+pub(crate) mod checksum;
+pub(crate) mod icmpv6;
+mod ipv6;
+
+#[cfg(test)]
+pub(crate) use ipv6::tests;
+pub use ipv6::{Fragment, Ipv6Packet};

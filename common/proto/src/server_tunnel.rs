@@ -1,0 +1,493 @@
+//! The server's end: many peers, each with one lease.
+//!
+//! A peer's lease and its stay are two things. The stay begins with the first authenticated data
+//! message and ends with a bye or when the session expires; the lease stays on the host from its
+//! first use to the server's stop.
+//!
+//! ```text
+//!            authenticated data             handle_lease_ready
+//!   Unused ----------------------> Pending --------------------> Ready
+//!            LeaseNeeded             |  ^   lease sent, held packets released
+//!                                    |  |
+//!                handle_lease_failed |  | authenticated data, 5 s later at the earliest
+//!                       refusal sent v  |
+//!                                   Failed
+//! ```
+
+mod peer;
+mod peer_table;
+mod unknown_keys;
+
+use crate::admission::Admission;
+use crate::batch::{DatagramBatch, Outputs};
+use crate::control::{Envelope, Message};
+use crate::datagram::Datagram;
+use crate::event::Record;
+use crate::limits::{ADMISSION_SOURCES, MAX_PACKET, MIN_MTU, SESSION_TICK};
+use crate::packet::Ipv6Packet;
+use crate::session::{Handshake, Identity, Load, Plaintext, SessionError, Tick};
+use crate::timer::{after, earliest};
+use crate::{Deadline, DeadlineReason, DropReason, ServerEvent, Stats, endpoint, filter};
+use peer::{Peer, Terms};
+use peer_table::PeerTable;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use unknown_keys::UnknownKeys;
+use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
+
+pub use peer::LeaseState;
+
+/// What a server is made from.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The server's key.
+    pub private_key: PrivateKey,
+    /// Who may have a session; keys and addresses are distinct.
+    pub clients: Vec<ClientEntry>,
+    /// The greatest inner packet in bytes that the server's own link allows; 1280 at the least.
+    pub mtu_ceiling: u16,
+    /// How long a client may be idle before it sends a heartbeat; zero: for ever.
+    pub keepalive: Duration,
+    /// The server's version, told to clients.
+    pub version: (u16, u16, u16),
+    /// Seeds the choice of receiver indices.
+    pub seed: u64,
+}
+
+/// A client that may have a session.
+#[derive(Debug, Clone)]
+pub struct ClientEntry {
+    /// Its name, for events and status.
+    pub name: String,
+    /// Its key.
+    pub public_key: PublicKey,
+    /// The key shared beside the handshake's, if any.
+    pub preshared_key: Option<PresharedKey>,
+    /// The address that it is lent, as [`lease::assign`](crate::lease::assign) decides.
+    pub address: Ipv6Addr,
+}
+
+/// One client as `status` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// The client's name.
+    pub name: String,
+    /// The client's key.
+    pub public_key: PublicKey,
+    /// The client's lease.
+    pub address: Ipv6Addr,
+    /// Where the client is, while it is there.
+    pub endpoint: Option<SocketAddr>,
+    /// The time since the last handshake that was completed.
+    pub latest_handshake: Option<Duration>,
+    /// Bytes of outer UDP payload received and authenticated.
+    pub rx_bytes: u64,
+    /// Bytes of outer UDP payload sent.
+    pub tx_bytes: u64,
+    /// Whether the host carries the lease.
+    pub lease: LeaseState,
+    /// Whether the client has sent a control message, as a stock WireGuard peer never does.
+    pub speaks_control: bool,
+}
+
+/// The server's end of all its clients' tunnels.
+pub struct ServerTunnel {
+    identity: Identity,
+    peers: PeerTable,
+    admission: Admission,
+    unknown_keys: UnknownKeys,
+    terms: Terms,
+    rng: StdRng,
+    record: Record<ServerEvent>,
+    /// While any session lives.
+    next_tick: Option<Instant>,
+}
+
+/// A data message before anything in it is proved.
+struct Arrival<'a> {
+    source: SocketAddr,
+    datagram: &'a [u8],
+    receiver: u32,
+    counter: u64,
+}
+
+impl ServerTunnel {
+    /// A server that nobody has spoken to.
+    pub fn new(config: ServerConfig, now: Instant) -> Self {
+        let terms = Terms {
+            mtu: config.mtu_ceiling.max(MIN_MTU),
+            keepalive: u16::try_from(config.keepalive.as_secs()).unwrap_or(u16::MAX),
+            version: config.version,
+        };
+        Self {
+            identity: Identity::new(&config.private_key),
+            peers: PeerTable::new(config.clients),
+            admission: Admission::new(ADMISSION_SOURCES, now),
+            unknown_keys: UnknownKeys::default(),
+            terms,
+            rng: StdRng::seed_from_u64(config.seed),
+            record: Record::new(),
+            next_tick: None,
+        }
+    }
+
+    /// Takes a UDP payload from the network.
+    pub fn handle_datagram(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+        out: &mut Outputs<'_>,
+        now: Instant,
+    ) {
+        let handled = self.receive(source, datagram, out, now);
+        self.record.settle(handled);
+    }
+
+    /// Takes a packet from the tun.
+    pub fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, _now: Instant) {
+        let handled = self.forward(packet, out);
+        self.record.settle(handled);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, out: &mut Outputs<'_>, now: Instant) {
+        if self.next_tick.is_none_or(|at| now < at) {
+            return;
+        }
+        self.identity.refresh();
+        for place in self.peers.places() {
+            self.tick(place, out.to_network);
+        }
+        self.next_tick = self.peers.has_sessions().then(|| after(now, SESSION_TICK));
+    }
+
+    /// The host carries that client's lease: answers the client and releases what was held.
+    pub fn handle_lease_ready(&mut self, client: PublicKey, out: &mut Outputs<'_>, now: Instant) {
+        let Some(place) = self.peers.by_key(&client) else { return };
+        let terms = self.terms;
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        let released = peer.lease_ready(now);
+        let answer = peer.responder.grant(terms.of(peer.entry.address));
+        for packet in released {
+            if !out.to_tun.push(&packet) {
+                self.record.count(DropReason::BatchFull);
+            }
+        }
+        self.send_control(place, answer, out.to_network);
+    }
+
+    /// The host could not bring that client's lease up: refuses the client, which is asked for
+    /// again after 5 s at the earliest.
+    pub fn handle_lease_failed(&mut self, client: PublicKey, out: &mut Outputs<'_>, now: Instant) {
+        let Some(place) = self.peers.by_key(&client) else { return };
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        for _ in 0..peer.lease_failed(now) {
+            self.record.count(DropReason::LeaseFailed);
+        }
+        let answer = peer.responder.refuse(crate::RefusalReason::HostFailed);
+        self.send_control(place, answer, out.to_network);
+    }
+
+    /// Says bye to each client that has spoken control.
+    pub fn handle_stop(&mut self, out: &mut Outputs<'_>, _now: Instant) {
+        for place in self.peers.places() {
+            if self.peers.get_mut(place).is_some_and(|peer| peer.responder.speaks()) {
+                let bye = Envelope { request_id: 0, message: Message::Bye { pause: None } };
+                self.send_control(place, Some(bye), out.to_network);
+            }
+        }
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        self.record.poll_event()
+    }
+
+    /// When `handle_timeout` is wanted; `None` while no session lives.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        earliest(&[(self.next_tick, DeadlineReason::SessionTick)])
+    }
+
+    /// Every client, in the order of the configuration.
+    pub fn status(&self, now: Instant) -> Vec<PeerStatus> {
+        self.peers.iter().map(|peer| peer.status(now)).collect()
+    }
+
+    /// What was dropped.
+    pub fn stats(&self) -> &Stats {
+        &self.record.stats
+    }
+
+    fn receive(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+        out: &mut Outputs<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        endpoint::check_source(source)?;
+        let address = source.ip().to_canonical();
+        match Datagram::classify(datagram)? {
+            Datagram::Initiation => {
+                self.admit(address, datagram, now)?;
+                self.receive_initiation(source, datagram, out.to_network, now)
+            }
+            Datagram::Response { receiver } => {
+                let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
+                self.admit(address, datagram, now)?;
+                self.receive_response(place, address, datagram, out.to_network)?;
+                self.handshake_done(place, out.to_network, now)
+            }
+            Datagram::CookieReply { receiver } => {
+                let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
+                self.admission.admit(address, now)?;
+                self.receive_response(place, address, datagram, out.to_network)
+            }
+            Datagram::Data { receiver, counter } => {
+                self.receive_data(&Arrival { source, datagram, receiver, counter }, out, now)
+            }
+        }
+    }
+
+    /// Does the sender know our key, and has it a share left?
+    fn admit(&mut self, address: IpAddr, datagram: &[u8], now: Instant) -> Result<(), DropReason> {
+        if !self.identity.verifies_mac(address, datagram) {
+            return Err(DropReason::HandshakeBadMac);
+        }
+        self.admission.admit(address, now)?;
+        self.identity.refresh();
+        Ok(())
+    }
+
+    fn receive_initiation(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+        to_network: &mut DatagramBatch,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let address = source.ip().to_canonical();
+        let slot = to_network.slot().ok_or(DropReason::BatchFull)?;
+        if let Load::Cookie(len) = self.identity.weigh(address, datagram, slot)? {
+            to_network.commit(len, source);
+            return Err(DropReason::HandshakeUnderLoad);
+        }
+        let key = self.identity.claimed_key(datagram).ok_or(DropReason::HandshakeRefused)?;
+        let Some(place) = self.peers.by_key(&key) else {
+            if self.unknown_keys.is_worth_telling(key, now) {
+                self.record.tell(ServerEvent::UnknownKey { key, source });
+            }
+            return Err(DropReason::UnknownKey);
+        };
+        let is_first = self.peers.open_session(place, &self.identity, &mut self.rng);
+        let peer = self.peers.get_mut(place).ok_or(DropReason::UnknownKey)?;
+        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
+        // The answer goes to where the question came from, and moves nothing.
+        let refusal = match session.receive_handshake(address, datagram, slot) {
+            Ok(Handshake::Accepted(len)) => {
+                peer.received(datagram.len());
+                peer.commit(to_network, len, source);
+                self.next_tick.get_or_insert(after(now, SESSION_TICK));
+                return Ok(());
+            }
+            Ok(Handshake::Cookie(len)) => {
+                to_network.commit(len, source);
+                SessionError::Dropped(DropReason::HandshakeUnderLoad)
+            }
+            Err(error) => error,
+        };
+        if is_first {
+            // Whoever knows a client's public key comes this far: that leaves nothing behind.
+            self.peers.close_session(place);
+        }
+        Err(self.failed(place, refusal))
+    }
+
+    fn receive_response(
+        &mut self,
+        place: usize,
+        address: IpAddr,
+        datagram: &[u8],
+        to_network: &mut DatagramBatch,
+    ) -> Result<(), DropReason> {
+        let slot = to_network.slot().ok_or(DropReason::BatchFull)?;
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
+        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
+        match session.receive_handshake(address, datagram, slot) {
+            Ok(Handshake::Accepted(len) | Handshake::Cookie(len)) => {
+                peer.received(datagram.len());
+                peer.commit_to_endpoint(to_network, len);
+                Ok(())
+            }
+            Err(error) => Err(self.failed(place, error)),
+        }
+    }
+
+    fn handshake_done(
+        &mut self,
+        place: usize,
+        to_network: &mut DatagramBatch,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
+        peer.latest_handshake = Some(now);
+        let drained = peer.send_queued(to_network);
+        drained.map_err(|error| self.failed(place, error))
+    }
+
+    fn receive_data(
+        &mut self,
+        arrival: &Arrival<'_>,
+        out: &mut Outputs<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let place = self.peers.by_receiver(arrival.receiver).ok_or(DropReason::NoSession)?;
+        let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
+        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
+        let address = arrival.source.ip().to_canonical();
+        let plaintext = match session.receive_data(address, arrival.datagram, slot) {
+            Ok(plaintext) => plaintext,
+            Err(error) => return Err(self.failed(place, error)),
+        };
+        peer.received(arrival.datagram.len());
+        let sighting = peer.endpoint.learn(arrival.source, arrival.receiver, arrival.counter);
+        peer.seen(sighting, arrival.source, &mut self.record);
+        peer.need_lease(&mut self.record, now);
+        if sighting.is_new_session {
+            self.handshake_done(place, out.to_network, now)?;
+        }
+        match plaintext {
+            Plaintext::Keepalive => Ok(()),
+            Plaintext::Unfit(reason) => Err(reason),
+            Plaintext::Packet(len) => self.receive_packet(place, len, out, now),
+        }
+    }
+
+    /// Takes the packet that lies decrypted at the front of the tun's free slot.
+    fn receive_packet(
+        &mut self,
+        place: usize,
+        len: usize,
+        out: &mut Outputs<'_>,
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let bytes = out.to_tun.slot().and_then(|slot| slot.get(..len)).ok_or(DropReason::BatchFull)?;
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
+        let packet = Ipv6Packet::parse(bytes)?;
+        if peer.ends.takes(&packet) {
+            let envelope = peer.ends.open(&packet)?;
+            return self.receive_control(place, envelope, out.to_network);
+        }
+        if let Err(reason) = filter::check_from_client(&packet, peer.entry.address) {
+            if reason == DropReason::SourceNotLeased && peer.lease_state() == LeaseState::Ready {
+                let notice = peer.responder.wrong_source(self.terms.of(peer.entry.address), now);
+                self.send_control(place, notice, out.to_network);
+            }
+            return Err(reason);
+        }
+        match peer.lease_state() {
+            LeaseState::Ready => {
+                out.to_tun.commit(len);
+                Ok(())
+            }
+            LeaseState::Failed => Err(DropReason::LeaseFailed),
+            LeaseState::Unused | LeaseState::Pending => peer.hold(bytes),
+        }
+    }
+
+    fn receive_control(
+        &mut self,
+        place: usize,
+        envelope: Envelope,
+        to_network: &mut DatagramBatch,
+    ) -> Result<(), DropReason> {
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
+        peer.responder.heard();
+        let answer = match envelope.message {
+            Message::LeaseRequest { .. } => {
+                let terms = self.terms.of(peer.entry.address);
+                peer.responder.keep_waiting(envelope.request_id);
+                match peer.lease_state() {
+                    LeaseState::Ready => peer.responder.grant(terms),
+                    LeaseState::Failed => peer.responder.refuse(crate::RefusalReason::HostFailed),
+                    LeaseState::Unused | LeaseState::Pending => None,
+                }
+            }
+            Message::Heartbeat => Some(Envelope { message: Message::HeartbeatReply, ..envelope }),
+            Message::LeaseAccepted if peer.responder.change_accepted() => None,
+            Message::Bye { .. } => {
+                self.left(place);
+                None
+            }
+            _ => return Err(DropReason::ControlUnexpected),
+        };
+        self.send_control(place, answer, to_network);
+        Ok(())
+    }
+
+    fn forward(&mut self, bytes: &[u8], out: &mut Outputs<'_>) -> Result<(), DropReason> {
+        if bytes.len() > MAX_PACKET {
+            return Err(DropReason::PacketTooLong);
+        }
+        let packet = Ipv6Packet::parse(bytes)?;
+        filter::check_to_client(&packet)?;
+        let place = self.peers.by_address(&packet.destination()).ok_or(DropReason::NoSuchLease)?;
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSuchLease)?;
+        peer.send(bytes, out.to_network).map_err(|error| self.failed(place, error))
+    }
+
+    fn send_control(&mut self, place: usize, envelope: Option<Envelope>, to_network: &mut DatagramBatch) {
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        let Some(envelope) = envelope else { return };
+        if let Err(error) = peer.send_control(&envelope, to_network) {
+            let reason = self.failed(place, error);
+            self.record.count(reason);
+        }
+    }
+
+    fn tick(&mut self, place: usize, to_network: &mut DatagramBatch) {
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        // A full batch is sent and the engine asked again a quarter of a second later.
+        let Some(slot) = to_network.slot() else { return };
+        let Some(session) = peer.session.as_mut() else { return };
+        let ticked = session.tick(slot);
+        if let Ok(Tick::Send(len)) = ticked {
+            peer.commit_to_endpoint(to_network, len);
+        }
+        let drained = if peer.has_queued() { peer.send_queued(to_network) } else { Ok(()) };
+        if ticked == Ok(Tick::Expired) {
+            self.left(place);
+        }
+        if let Err(error) = ticked.map_err(SessionError::from).and(drained) {
+            let reason = self.failed(place, error);
+            self.record.count(reason);
+        }
+    }
+
+    /// The end of a client's stay: no keys, no memory of it but its lease.
+    fn left(&mut self, place: usize) {
+        self.peers.close_session(place);
+        if let Some(peer) = self.peers.get_mut(place) {
+            peer.leave(&mut self.record);
+        }
+    }
+
+    fn failed(&mut self, place: usize, error: SessionError) -> DropReason {
+        match error {
+            SessionError::Dropped(reason) => reason,
+            SessionError::Panicked => {
+                self.peers.close_session(place);
+                if let Some(Peer { entry, .. }) = self.peers.get_mut(place) {
+                    self.record.tell(ServerEvent::SessionPanicked { name: entry.name.clone() });
+                }
+                DropReason::SessionPanicked
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! One client as the server knows it.
+
+use super::{ClientEntry, PeerStatus};
+use crate::batch::DatagramBatch;
+use crate::control::{
+    ControlBuffer, Ends, Envelope, LeaseTerms, Responder, SERVER_LINK_LOCAL, client_link_local,
+};
+use crate::endpoint::{Endpoint, Sighting};
+use crate::event::Record;
+use crate::limits::{LEASE_RETRY, MAX_HELD_PACKETS, MAX_QUEUED_PACKETS};
+use crate::session::{Session, SessionError};
+use crate::{DropReason, ServerEvent};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Instant;
+
+/// Whether the host carries a client's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseState {
+    /// The client was never there.
+    Unused,
+    /// The host was asked to bring it up.
+    Pending,
+    /// The host carries it.
+    Ready,
+    /// The host could not bring it up.
+    Failed,
+}
+
+/// What is lent to every client, but for the address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) mtu: u16,
+    pub(crate) keepalive: u16,
+    pub(crate) version: (u16, u16, u16),
+}
+
+impl Terms {
+    pub(crate) fn of(&self, address: Ipv6Addr) -> LeaseTerms {
+        LeaseTerms { address, mtu: self.mtu, keepalive: self.keepalive, server_version: self.version }
+    }
+}
+
+/// A client: its session, its stay and its lease.
+pub(crate) struct Peer {
+    pub(crate) entry: ClientEntry,
+    pub(crate) ends: Ends,
+    pub(crate) session: Option<Session>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) responder: Responder,
+    pub(crate) latest_handshake: Option<Instant>,
+    is_here: bool,
+    lease: Lease,
+    rx_bytes: u64,
+    tx_bytes: u64,
+    /// The batch was full before the engine's queue was empty.
+    has_queued: bool,
+}
+
+/// A lease's state on the host, and the packets that wait for it.
+struct Lease {
+    state: LeaseState,
+    /// When the host was asked last, or failed.
+    since: Option<Instant>,
+    held: Vec<Vec<u8>>,
+}
+
+impl Peer {
+    pub(crate) fn new(entry: ClientEntry) -> Self {
+        let ends = Ends { ours: SERVER_LINK_LOCAL, theirs: client_link_local(&entry.public_key) };
+        Self {
+            entry,
+            ends,
+            session: None,
+            endpoint: Endpoint::default(),
+            responder: Responder::default(),
+            latest_handshake: None,
+            is_here: false,
+            lease: Lease { state: LeaseState::Unused, since: None, held: Vec::new() },
+            rx_bytes: 0,
+            tx_bytes: 0,
+            has_queued: false,
+        }
+    }
+
+    pub(crate) fn status(&self, now: Instant) -> PeerStatus {
+        PeerStatus {
+            name: self.entry.name.clone(),
+            public_key: self.entry.public_key,
+            address: self.entry.address,
+            endpoint: self.endpoint.address(),
+            latest_handshake: self.latest_handshake.map(|at| now.saturating_duration_since(at)),
+            rx_bytes: self.rx_bytes,
+            tx_bytes: self.tx_bytes,
+            lease: self.lease.state,
+            speaks_control: self.responder.speaks(),
+        }
+    }
+
+    pub(crate) fn lease_state(&self) -> LeaseState {
+        self.lease.state
+    }
+
+    /// Counts an authenticated datagram.
+    pub(crate) fn received(&mut self, len: usize) {
+        self.rx_bytes = self.rx_bytes.saturating_add(len as u64);
+    }
+
+    /// Tells what a data message shows about the client's whereabouts.
+    pub(crate) fn seen(&mut self, sighting: Sighting, source: SocketAddr, record: &mut Record<ServerEvent>) {
+        let client = self.entry.public_key;
+        if !self.is_here {
+            self.is_here = true;
+            let name = self.entry.name.clone();
+            record.tell(ServerEvent::ClientConnected { name, client, endpoint: source });
+        } else if let Some(from) = sighting.moved_from {
+            let name = self.entry.name.clone();
+            record.tell(ServerEvent::ClientMoved { name, client, from, to: source });
+        }
+    }
+
+    /// Forgets everything about the client's stay; its lease stays.
+    pub(crate) fn leave(&mut self, record: &mut Record<ServerEvent>) {
+        self.endpoint = Endpoint::default();
+        self.responder = Responder::default();
+        self.lease.held = Vec::new();
+        self.has_queued = false;
+        if std::mem::take(&mut self.is_here) {
+            let (name, client) = (self.entry.name.clone(), self.entry.public_key);
+            record.tell(ServerEvent::ClientLeft { name, client });
+        }
+    }
+
+    /// Asks the host for the lease, unless it carries it or was asked a short while ago.
+    pub(crate) fn need_lease(&mut self, record: &mut Record<ServerEvent>, now: Instant) {
+        let has_waited =
+            self.lease.since.is_none_or(|since| now.saturating_duration_since(since) >= LEASE_RETRY);
+        if self.lease.state == LeaseState::Ready || !has_waited {
+            return;
+        }
+        self.lease.state = LeaseState::Pending;
+        self.lease.since = Some(now);
+        record.tell(ServerEvent::LeaseNeeded {
+            client: self.entry.public_key,
+            name: self.entry.name.clone(),
+            address: self.entry.address,
+        });
+    }
+
+    /// Keeps a packet until the host carries the lease.
+    pub(crate) fn hold(&mut self, packet: &[u8]) -> Result<(), DropReason> {
+        if self.lease.held.len() >= MAX_HELD_PACKETS {
+            return Err(DropReason::LeasePending);
+        }
+        self.lease.held.push(packet.to_vec());
+        Ok(())
+    }
+
+    /// Gives the packets that were held.
+    pub(crate) fn lease_ready(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        self.lease.state = LeaseState::Ready;
+        self.lease.since = Some(now);
+        std::mem::take(&mut self.lease.held)
+    }
+
+    /// Gives the number of packets that were held, and are not any more.
+    pub(crate) fn lease_failed(&mut self, now: Instant) -> usize {
+        self.lease.state = LeaseState::Failed;
+        self.lease.since = Some(now);
+        std::mem::take(&mut self.lease.held).len()
+    }
+
+    /// Encrypts and sends, or leaves the packet to wait for a session.
+    pub(crate) fn send(&mut self, packet: &[u8], to_network: &mut DatagramBatch) -> Result<(), SessionError> {
+        let endpoint = self.endpoint.address().ok_or(SessionError::Dropped(DropReason::NoEndpoint))?;
+        let session = self.session.as_mut().ok_or(SessionError::Dropped(DropReason::NoSession))?;
+        let slot = to_network.slot().ok_or(SessionError::Dropped(DropReason::BatchFull))?;
+        if let Some(len) = session.send(packet, slot)? {
+            self.commit(to_network, len, endpoint);
+        }
+        Ok(())
+    }
+
+    /// Sends a control message, if there are keys to send it with.
+    pub(crate) fn send_control(
+        &mut self,
+        envelope: &Envelope,
+        to_network: &mut DatagramBatch,
+    ) -> Result<(), SessionError> {
+        if !self.session.as_ref().is_some_and(Session::has_keys) {
+            return Err(SessionError::Dropped(DropReason::NoSession));
+        }
+        let mut buffer = ControlBuffer::new();
+        match buffer.write(self.ends, envelope) {
+            Some(packet) => self.send(packet, to_network),
+            None => Err(SessionError::Dropped(DropReason::ControlMalformed)),
+        }
+    }
+
+    /// Whether packets still wait although there is a session.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.has_queued
+    }
+
+    /// Sends what waited for a session, as far as the batch goes.
+    pub(crate) fn send_queued(&mut self, to_network: &mut DatagramBatch) -> Result<(), SessionError> {
+        self.has_queued = false;
+        for _ in 0..MAX_QUEUED_PACKETS {
+            let Some(session) = self.session.as_mut() else { return Ok(()) };
+            let Some(slot) = to_network.slot() else {
+                self.has_queued = true;
+                return Ok(());
+            };
+            let Some(len) = session.send_queued(slot)? else { return Ok(()) };
+            self.commit_to_endpoint(to_network, len);
+        }
+        Ok(())
+    }
+
+    /// Sends the first `len` bytes of the free slot to where the client is.
+    pub(crate) fn commit_to_endpoint(&mut self, to_network: &mut DatagramBatch, len: usize) {
+        if let Some(endpoint) = self.endpoint.address() {
+            self.commit(to_network, len, endpoint);
+        }
+    }
+
+    /// Sends the first `len` bytes of the free slot, if any.
+    pub(crate) fn commit(&mut self, to_network: &mut DatagramBatch, len: usize, to: SocketAddr) {
+        if len > 0 {
+            to_network.commit(len, to);
+            self.tx_bytes = self.tx_bytes.saturating_add(len as u64);
+        }
+    }
+}
