@@ -79,11 +79,13 @@ impl InterfaceAddress {
         self.flags & address_flags::CONFIGURABLE
     }
 
-    /// Whether it can be taken away and put back as it was: temporary and stable privacy addresses are
-    /// made by the kernel alone.
+    /// Whether it can be taken away and put back as it was. Temporary and stable privacy addresses are made by
+    /// the kernel alone, as is the finding that an address is a duplicate.
     #[must_use]
     pub fn is_restorable(&self) -> bool {
-        self.flags & (address_flags::TEMPORARY | address_flags::STABLE_PRIVACY) == 0
+        const KERNELS_OWN: u32 =
+            address_flags::TEMPORARY | address_flags::STABLE_PRIVACY | address_flags::DADFAILED;
+        self.flags & KERNELS_OWN == 0
     }
 
     /// Whether the kernel uses it as a source: neither tentative nor a duplicate.

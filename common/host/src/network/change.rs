@@ -30,6 +30,17 @@ pub enum Change {
         /// Each link's own value before, and `default`'s.
         links: BTreeMap<String, String>,
     },
+    /// Write one link's own `forwarding`.
+    SetLinkForwarding {
+        /// The link's name, or `default`.
+        link: String,
+        /// Its value before.
+        from: String,
+        /// Its value afterwards.
+        to: String,
+        /// The value of `net.ipv6.conf.all.forwarding` at that time.
+        all: String,
+    },
     /// Put an address on a link, at the front of its scope.
     AddAddress {
         /// The link's name.
@@ -100,6 +111,9 @@ impl Change {
                 let links = links.into_keys().map(|link| (link, to.clone())).collect();
                 Some(Self::SetAllForwarding { from: to, to: from, links })
             }
+            Self::SetLinkForwarding { link, from, to, all } => {
+                Some(Self::SetLinkForwarding { link, from: to, to: from, all })
+            }
             Self::AddAddress { link, address } => {
                 let order = vec![address.address];
                 Some(Self::DeleteAddress { link, address, order })
@@ -125,6 +139,9 @@ impl fmt::Display for Change {
             Self::SetSysctl { key, to, .. } => write!(f, "sysctl -w {key}={to}"),
             Self::SetAllForwarding { to, .. } => {
                 write!(f, "sysctl -w {}={to}", SysctlKey::all_forwarding())
+            }
+            Self::SetLinkForwarding { link, to, .. } => {
+                write!(f, "sysctl -w {}={to}", SysctlKey::forwarding_of(link))
             }
             Self::AddAddress { link, address } => {
                 write!(f, "ip -6 addr add ")?;

@@ -121,6 +121,9 @@ impl Network {
         match change {
             Change::SetSysctl { key, to, .. } => self.sysctls.write(key, to),
             Change::SetAllForwarding { to, .. } => self.sysctls.write(&SysctlKey::all_forwarding(), to),
+            Change::SetLinkForwarding { link, to, .. } => {
+                self.sysctls.write(&SysctlKey::forwarding_of(link), to)
+            }
             Change::AddAddress { link, address } => address::add(self.index_of(link).await?, address),
             Change::DeleteAddress { link, address, .. } => {
                 address::delete(self.index_of(link).await?, address)
@@ -224,6 +227,9 @@ fn describe(change: &Change) -> String {
     match change {
         Change::SetSysctl { key, to, .. } => format!("set sysctl {key} to {to}"),
         Change::SetAllForwarding { to, .. } => format!("set sysctl {} to {to}", SysctlKey::all_forwarding()),
+        Change::SetLinkForwarding { link, to, .. } => {
+            format!("set sysctl {} to {to}", SysctlKey::forwarding_of(link))
+        }
         Change::AddAddress { link, address } => {
             format!("add address {}/{} to {link}", address.address, address.prefix_len)
         }

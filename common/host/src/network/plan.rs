@@ -63,18 +63,26 @@ impl Planner {
             return;
         }
         let to = value.to_owned();
-        let change = match from {
-            Some(from) if key.is_all_forwarding() => {
+        let change = match (from, self.as_link_forwarding(key)) {
+            (Some(from), _) if key.is_all_forwarding() => {
                 let links = self.state.forwarding_by_link();
                 for link in links.keys() {
                     self.state.sysctls.insert(SysctlKey::forwarding_of(link), to.clone());
                 }
                 Change::SetAllForwarding { from, to: to.clone(), links }
             }
-            from => Change::SetSysctl { key: key.clone(), from, to: to.clone() },
+            (Some(from), Some((link, all))) => Change::SetLinkForwarding { link, from, to: to.clone(), all },
+            (from, _) => Change::SetSysctl { key: key.clone(), from, to: to.clone() },
         };
         self.state.sysctls.insert(key.clone(), to);
         self.changes.push(change);
+    }
+
+    /// The link, if this is its `forwarding`, and the value of `all`'s.
+    fn as_link_forwarding(&self, key: &SysctlKey) -> Option<(String, String)> {
+        let (link, name) = key.as_ipv6_conf()?;
+        let all = self.state.sysctl(&SysctlKey::all_forwarding())?;
+        (name == "forwarding").then(|| (link.to_owned(), all.to_owned()))
     }
 
     fn require_proxy(&mut self, link: &str, address: std::net::Ipv6Addr) {

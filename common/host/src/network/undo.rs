@@ -84,6 +84,9 @@ impl<'a> Rewind<'a> {
             Change::SetAllForwarding { from, to, links } => {
                 self.sysctls.all_forwarding(entry.phase, from, to, links, &mut self.undo);
             }
+            Change::SetLinkForwarding { link, from, to, all } if entry.phase == Phase::Do => {
+                self.sysctls.link_forwarding(link, from, to, all, &mut self.undo);
+            }
             Change::AddAddress { link, address } if entry.phase == Phase::Do => {
                 self.addresses.added(link, address);
             }

@@ -70,8 +70,8 @@ pub(super) fn delete(index: u32, address: &InterfaceAddress) -> io::Result<()> {
     first_error(orders_in_one_breath(vec![deletion(index, address)])?)
 }
 
-/// Deletes and adds an address, which brings it to the front. Nothing falls between: not a kill, and no
-/// packet that would find it gone, for the kernel holds its configuration lock in each half and sends nothing.
+/// Deletes and adds an address, which brings it to the front. No kill falls between. A packet that arrives in
+/// the microseconds between finds no owner; open TCP connections send again.
 pub(super) fn raise(index: u32, address: &InterfaceAddress) -> io::Result<()> {
     let mut orders = vec![deletion(index, address)];
     orders.extend(additions(index, address));
@@ -90,10 +90,11 @@ fn deletion(index: u32, address: &InterfaceAddress) -> (RouteNetlinkMessage, u16
 }
 
 /// Adds without duplicate address detection, for the address was in use on this link before, and then takes
-/// that flag back where it was not set.
+/// that flag back where it was not set. An address that was found to be a duplicate is looked at anew.
 fn additions(index: u32, address: &InterfaceAddress) -> Vec<(RouteNetlinkMessage, u16)> {
     let flags = address.configured_flags();
-    let nodad = flags | address_flags::NODAD;
+    let was_duplicate = address.flags & address_flags::DADFAILED != 0;
+    let nodad = if was_duplicate { flags } else { flags | address_flags::NODAD };
     let new = |flags| RouteNetlinkMessage::NewAddress(message(index, address, flags));
     let mut orders = vec![(new(nodad), NLM_F_CREATE | NLM_F_EXCL)];
     if flags != nodad {

@@ -90,6 +90,7 @@ impl LinkAddresses {
 fn note_what_is_lost(link: &str, address: &InterfaceAddress, undo: &mut Undo) {
     if !address.is_restorable() {
         let address = address.address;
-        undo.notes.push(format!("{address} on {link} is no longer marked temporary or stable-privacy"));
+        undo.notes
+            .push(format!("{address} on {link} is no longer marked temporary, stable-privacy or dadfailed"));
     }
 }

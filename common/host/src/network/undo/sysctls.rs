@@ -38,6 +38,19 @@ impl SysctlRewind {
         self.write(key.clone(), from, undo);
     }
 
+    /// One link's `forwarding` was written: put back what was there, unless somebody has made the whole host
+    /// a router since.
+    pub(super) fn link_forwarding(&mut self, link: &str, from: &str, to: &str, all: &str, undo: &mut Undo) {
+        let key = SysctlKey::forwarding_of(link);
+        let all_now = self.state.get(&SysctlKey::all_forwarding()).map_or(all, String::as_str);
+        if all_now != all && all_now != "0" && self.state.get(&key).is_some_and(|now| now == to) {
+            self.forwarding_is_kept = true;
+            undo.notes.push(format!("{key} stays {to}: somebody has turned forwarding on for all since"));
+        } else {
+            self.set(&key, Some(from), to, undo);
+        }
+    }
+
     /// Every link's `forwarding` was written: put back each one's own, if nobody depends on it since.
     pub(super) fn all_forwarding(
         &mut self,
