@@ -9,7 +9,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
-use v6tun_proto::PeerStatus;
+use v6tun_proto::{LeaseState, PeerStatus};
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -94,7 +94,7 @@ impl From<PeerStatus> for ClientStatus {
             name: peer.name,
             public_key: peer.public_key,
             address: peer.address,
-            lease: peer.lease.as_str().to_owned(),
+            lease: lease_name(peer.lease).to_owned(),
             endpoint: peer.endpoint,
             latest_handshake: peer.latest_handshake.and_then(unix_seconds_ago),
             rx_bytes: peer.rx_bytes,
@@ -117,6 +117,15 @@ impl ClientStatus {
             let (received, sent) = (humanize::bytes(self.rx_bytes), humanize::bytes(self.tx_bytes));
             let _infallible = writeln!(text, "  transfer: {received} received, {sent} sent");
         }
+    }
+}
+
+fn lease_name(lease: LeaseState) -> &'static str {
+    match lease {
+        LeaseState::Unused => "unused",
+        LeaseState::Pending => "pending",
+        LeaseState::Ready => "ready",
+        LeaseState::Failed => "failed",
     }
 }
 
