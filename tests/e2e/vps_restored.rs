@@ -52,11 +52,8 @@ fn after_down_a_vps_that_was_a_router_already_is_still_one() -> Result<()> {
 
 #[test]
 fn after_down_addresses_that_run_out_still_do() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
-        let address = leasable(0);
-        lab.vps.ip(&format!("address change {address}/64 dev ens3 valid_lft 3600 preferred_lft 1800"))?;
-        lend_and_take_back(lab, [address, leasable(1)])
-    })
+    let options = Options { vps_address_lifetime: Some(Duration::from_secs(3600)), ..Options::default() };
+    Lab::run(&options, |lab| lend_and_take_back(lab, [leasable(0), leasable(1)]))
 }
 
 #[test]

@@ -64,11 +64,18 @@ pub struct Options {
     pub router_advertisements: bool,
     /// Whether the VPS has IPv6 addresses besides its link-local one.
     pub vps_has_ipv6: bool,
+    /// Valid lifetime of the VPS's sixteen addresses, as DHCPv6 gives them; `None`: they never run out.
+    pub vps_address_lifetime: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { router_lifetime: Duration::from_secs(1800), router_advertisements: true, vps_has_ipv6: true }
+        Self {
+            router_lifetime: Duration::from_secs(1800),
+            router_advertisements: true,
+            vps_has_ipv6: true,
+            vps_address_lifetime: None,
+        }
     }
 }
 
@@ -195,8 +202,14 @@ impl Lab {
         program::link(self.dir(), &program::beside_this_one(name)?)
     }
 
-    /// Waits until the site answers and the VPS has learnt what the router advertises.
+    /// Waits until the links carry, the site answers and the VPS has learnt what the router advertises.
     fn wait_for_life(&self, options: &Options) -> Result<()> {
+        // The kernel looks at a link that has come up within a second; until then a bridge drops its packets.
+        for bridge in [&self.home, &self.segment] {
+            wait_until("the ports of a bridge to forward", Duration::from_secs(5), || {
+                Ok(bridge.output("bridge link show")?.lines().all(|port| port.contains("state forwarding")))
+            })?;
+        }
         if options.router_advertisements {
             wait_until("the VPS to learn its default route", Duration::from_secs(10), || {
                 let routes = self.vps.output("ip -6 route show default proto ra")?;

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use super::process::Process;
 
 /// The longest that a command given to [`Namespace::run`] may take, in seconds.
-const COMMAND_LIMIT: &str = "60";
+const COMMAND_LIMIT: &str = "120";
 
 /// A network namespace. Command lines are split at white space; nothing in the lab has a blank in it.
 #[derive(Clone, Debug)]

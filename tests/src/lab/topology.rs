@@ -171,8 +171,12 @@ fn build_vps(vps: &Namespace, options: &Options) -> Result<()> {
          route add default via 203.0.113.1"
     ))?;
     if options.vps_has_ipv6 {
-        let sixteen: String =
-            (0..LEASABLE).map(|index| format!("address add {}/64 dev ens3\n", leasable(index))).collect();
+        let lifetime = options.vps_address_lifetime.map_or_else(String::new, |lifetime| {
+            let seconds = lifetime.as_secs();
+            format!("valid_lft {seconds} preferred_lft {}", seconds / 2)
+        });
+        let one = |index| format!("address add {}/64 dev ens3 {lifetime}\n", leasable(index));
+        let sixteen: String = (0..LEASABLE).map(one).collect();
         vps.ip(&format!("address add {VPS_IPV6}/128 dev ens3\n{sixteen}"))?;
     }
     wait_until("the addresses of the VPS to be valid", Duration::from_secs(5), || {
