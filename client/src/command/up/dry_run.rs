@@ -1,0 +1,39 @@
+//! `v6tun-client up --dry-run`: the changes as commands, with no change made and no server asked.
+
+use std::{
+    io::{self, Write},
+    net::Ipv6Addr,
+};
+
+use anyhow::Result;
+use v6tun_host::network::{Network, plan};
+
+use crate::{
+    config::Config,
+    route_plan::{self, Tunnel},
+};
+
+/// Stands for the address that only the server knows: of 100::/64, which leads nowhere (RFC 6666).
+const UNKNOWN: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
+
+pub(super) async fn run(config: &Config) -> Result<()> {
+    let endpoint = config.endpoint.resolve().await?;
+    let network = Network::open()?;
+    let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
+    let routes = network.observe(&[]).await?.routes;
+    let tunnel = Tunnel {
+        interface: &config.interface,
+        address: config.address.unwrap_or(UNKNOWN),
+        former: &[],
+        mtu: route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu),
+        around: route_plan::way_around(endpoint.ip(), &routes, &config.interface),
+    };
+    let desired = tunnel.requirements()?;
+    let changes = plan(&desired, &network.observe(&desired).await?);
+    let mut text = format!("ip tuntap add dev {} mode tun\n", config.interface);
+    for change in changes {
+        text += &change.to_string().replace(&UNKNOWN.to_string(), "<leased address>");
+        text.push('\n');
+    }
+    Ok(io::stdout().write_all(text.as_bytes())?)
+}

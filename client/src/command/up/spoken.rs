@@ -1,0 +1,110 @@
+//! What `up` says to the person in front of it: connection, loss and return on standard output, trouble on standard
+//! error. Each is one line, and a hint where there is something to do.
+
+use std::{
+    io::{self, Write},
+    net::{Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use v6tun_cli::humanize;
+use v6tun_keys::PublicKey;
+use v6tun_proto::{LossReason, RefusalReason};
+
+use crate::PROGRAM;
+
+/// Says a line to whoever follows the connection. Where standard output is closed nobody does.
+pub(super) fn say(line: &str) {
+    let _unheard = writeln!(io::stdout().lock(), "{PROGRAM}: {line}");
+}
+
+/// Says what is wrong, and what to do about it.
+pub(super) fn complain(line: &str, hint: &str) {
+    let _unheard = writeln!(io::stderr().lock(), "{PROGRAM}: {line}\nhint: {hint}");
+}
+
+pub(super) fn up(address: Ipv6Addr, endpoint: SocketAddr, rtt: Option<Duration>) -> String {
+    format!("up {address} via {endpoint}{}", in_parentheses(rtt))
+}
+
+pub(super) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
+    let why = match reason {
+        LossReason::NoHeartbeat => "no answer for 2.0 s",
+        LossReason::NoHandshake => "no answer to handshakes for 90 s",
+        LossReason::ServerBye => "it has stopped",
+        LossReason::SessionPanicked => "the session failed",
+    };
+    format!("lost the server {endpoint} ({why}); trying again")
+}
+
+pub(super) fn back(outage: Duration, rtt: Option<Duration>) -> String {
+    format!("back after {}{}", seconds(outage), in_parentheses(rtt))
+}
+
+pub(super) fn changed(old: Ipv6Addr, new: Ipv6Addr) -> String {
+    format!("the server has changed the address from {old} to {new}")
+}
+
+pub(super) fn no_answer(endpoint: SocketAddr, after: Duration) -> String {
+    format!("no answer from {endpoint} for {}; trying on", seconds(after))
+}
+
+/// The likely causes of a server that says nothing: it never answers a key that it does not know.
+pub(super) fn no_answer_hint(own_key: PublicKey) -> String {
+    format!(
+        "UDP is blocked on the way, or the server is down or its endpoint or public-key wrong, or it does not know this PC's key: {own_key}"
+    )
+}
+
+pub(super) fn refused(reason: RefusalReason) -> String {
+    format!("no address yet: {reason}; asking on")
+}
+
+pub(super) fn refused_hint(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::NoAnswer => {
+            "a server that is no v6tun-server leases no address: write the one that it expects, address = \"…\""
+        }
+        RefusalReason::HostFailed => "the server's log says why",
+        RefusalReason::Other(_) => "the server may be newer than this client; its log says why",
+    }
+}
+
+fn in_parentheses(rtt: Option<Duration>) -> String {
+    rtt.map(|rtt| format!(" (rtt {})", humanize::rtt(rtt))).unwrap_or_default()
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint() -> SocketAddr {
+        "203.0.113.233:51820".parse().unwrap()
+    }
+
+    #[test]
+    fn connection_loss_and_return_are_one_line_each() {
+        let rtt = Some(Duration::from_micros(20_900));
+        let address = "2001:db8::2330".parse().unwrap();
+        assert_eq!(up(address, endpoint(), rtt), "up 2001:db8::2330 via 203.0.113.233:51820 (rtt 20.9 ms)");
+        assert_eq!(up(address, endpoint(), None), "up 2001:db8::2330 via 203.0.113.233:51820");
+        assert_eq!(
+            lost(endpoint(), LossReason::NoHeartbeat),
+            "lost the server 203.0.113.233:51820 (no answer for 2.0 s); trying again"
+        );
+        assert_eq!(back(Duration::from_millis(12_340), rtt), "back after 12.3 s (rtt 20.9 ms)");
+    }
+
+    #[test]
+    fn silence_is_explained_with_the_key_that_the_server_must_know() {
+        let key = PublicKey::from_bytes([9; 32]);
+        let hint = no_answer_hint(key);
+        for cause in ["UDP is blocked", "server is down", "does not know this PC's key", &key.to_string()] {
+            assert!(hint.contains(cause), "{cause}: {hint}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! `client.toml`: as it is written ([`RawConfig`]) and as it is used ([`Config`]).
+//!
+//! The program reads this file and never writes it.
+
+use std::{
+    net::Ipv6Addr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use serde::Deserialize;
+use v6tun_cli::{Failure, config_file};
+use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+
+use crate::{endpoint::Endpoint, hinted::OrFail, route_plan::MIN_MTU};
+
+/// The largest inner packet that the core takes.
+const MAX_MTU: u16 = 1500;
+/// IFNAMSIZ less the final zero (`linux/if.h`).
+const MAX_INTERFACE_NAME: usize = 15;
+const DEFAULT_INTERFACE: &str = "v6tun0";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawConfig {
+    private_key_file: PathBuf,
+    address: Option<Ipv6Addr>,
+    interface: Option<String>,
+    mtu: Option<u16>,
+    server: RawServer,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawServer {
+    public_key: PublicKey,
+    endpoint: String,
+    preshared_key_file: Option<PathBuf>,
+}
+
+/// A checked `client.toml`, its keys read.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) private_key: PrivateKey,
+    /// A fixed address, for a server that leases none; `None`: the server says.
+    pub(crate) address: Option<Ipv6Addr>,
+    /// The tun's name.
+    pub(crate) interface: String,
+    /// Ceiling of the tunnel's MTU, 1280 to 1500 bytes; `None`: what the way to the server allows.
+    pub(crate) mtu: Option<u16>,
+    pub(crate) server: PublicKey,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) preshared_key: Option<PresharedKey>,
+}
+
+impl Config {
+    /// Reads and checks the file, and the key files that it names.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let raw: RawConfig = config_file::load(path)?;
+        let endpoint = raw.check(path)?;
+        let private_key_file = config_file::resolve(path, &raw.private_key_file);
+        let private_key = key_file::read_private_key(&private_key_file).or_misconfigured()?;
+        if private_key.public_key() == raw.server.public_key {
+            return Err(refusal(
+                path,
+                "[server] public-key is this PC's own",
+                "put the server's there: `v6tun pubkey < server.key` on the server",
+            ));
+        }
+        let preshared_key_file = raw.server.preshared_key_file.map(|file| config_file::resolve(path, &file));
+        let preshared_key = preshared_key_file
+            .map(|file| key_file::read_preshared_key(&file).or_misconfigured())
+            .transpose()?;
+        Ok(Self {
+            private_key,
+            address: raw.address,
+            interface: raw.interface.unwrap_or_else(|| DEFAULT_INTERFACE.to_owned()),
+            mtu: raw.mtu,
+            server: raw.server.public_key,
+            endpoint,
+            preshared_key,
+        })
+    }
+}
+
+impl RawConfig {
+    fn check(&self, path: &Path) -> Result<Endpoint> {
+        let refuse = |what: &str, hint: &str| Err(refusal(path, what, hint));
+        if let Some(name) = self.interface.as_deref().filter(|name| !is_interface_name(name)) {
+            let what = format!("interface {name:?} is no interface name");
+            return refuse(&what, "1 to 15 letters, digits, '-', '_' or '.', such as \"v6tun0\"");
+        }
+        if self.mtu.is_some_and(|mtu| !(MIN_MTU..=MAX_MTU).contains(&mtu)) {
+            return refuse("mtu is out of range", "1280 to 1500 bytes, or no line: what the way allows");
+        }
+        if let Some(address) = self.address.filter(|address| !is_usable(*address)) {
+            let what = format!("address {address} cannot be this PC's");
+            return refuse(&what, "the one that the server expects; no line at all if it leases them");
+        }
+        if self.server.public_key.is_low_order() {
+            let what = "[server] public-key: nobody can own it (a point of low order)";
+            return refuse(what, "put the server's there: `v6tun pubkey < server.key` on the server");
+        }
+        self.server.endpoint.parse().map_err(|why: String| {
+            refusal(
+                path,
+                &format!("[server] endpoint: {why}"),
+                "endpoint = \"203.0.113.233:51820\", \"[2001:db8::1]:51820\" or \"vps.example:51820\"",
+            )
+        })
+    }
+}
+
+fn refusal(path: &Path, what: &str, hint: &str) -> anyhow::Error {
+    Failure::usage(format!("{}: {what}", path.display())).with_hint(hint).into()
+}
+
+fn is_interface_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=MAX_INTERFACE_NAME).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !matches!(name, "." | ".." | "all" | "default" | "lo")
+}
+
+/// A unicast address that is more than link-local. Unique local ones are left to who writes them.
+fn is_usable(address: Ipv6Addr) -> bool {
+    !(address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || address.is_unicast_link_local()
+        || address.to_ipv4_mapped().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let key = PrivateKey::from_bytes([3; 32]);
+            key_file::write_new(&folder.path().join("client.key"), &key.to_base64()).unwrap();
+            Self(folder)
+        }
+
+        fn load(&self, top: &str, server: &str) -> Result<Config> {
+            let path = self.0.path().join("client.toml");
+            let text = format!("private-key-file = \"client.key\"\n{top}\n[server]\n{server}\n");
+            fs::write(&path, text).unwrap();
+            Config::load(&path)
+        }
+
+        fn refusal(&self, top: &str, server: &str) -> anyhow::Error {
+            self.load(top, server).expect_err("must be refused")
+        }
+    }
+
+    fn server(byte: u8) -> String {
+        let key = PrivateKey::from_bytes([byte; 32]).public_key();
+        format!("public-key = \"{key}\"\nendpoint = \"203.0.113.233:51820\"")
+    }
+
+    #[test]
+    fn the_shortest_file_has_the_documented_defaults() {
+        let config = Folder::new().load("", &server(1)).unwrap();
+        assert_eq!(config.interface, "v6tun0");
+        assert_eq!((config.address, config.mtu), (None, None));
+        assert_eq!(config.endpoint, "203.0.113.233:51820".parse().unwrap());
+        assert!(config.preshared_key.is_none());
+    }
+
+    #[test]
+    fn every_key_is_read_and_paths_are_relative_to_the_file() {
+        let folder = Folder::new();
+        let psk = PrivateKey::from_bytes([5; 32]).to_base64();
+        key_file::write_new(&folder.0.path().join("pc.psk"), &psk).unwrap();
+        let top = "address = \"2001:db8::2330\"\ninterface = \"six\"\nmtu = 1400";
+        let config = folder.load(top, &format!("{}\npreshared-key-file = \"pc.psk\"", server(1))).unwrap();
+        assert_eq!((config.interface.as_str(), config.mtu), ("six", Some(1400)));
+        assert_eq!(config.address, Some("2001:db8::2330".parse().unwrap()));
+        assert!(config.preshared_key.is_some());
+    }
+
+    #[test]
+    fn values_that_make_no_sense_are_refused_as_usage_and_with_a_hint() {
+        let folder = Folder::new();
+        let named = "public-key = \"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\"";
+        let cases = [
+            ("interface = \"a/b\"", server(1), "no interface name"),
+            ("interface = \"far-too-long-a-name\"", server(1), "no interface name"),
+            ("mtu = 1279", server(1), "mtu is out of range"),
+            ("mtu = 1501", server(1), "mtu is out of range"),
+            ("address = \"fe80::1\"", server(1), "cannot be this PC's"),
+            ("address = \"::ffff:192.0.2.1\"", server(1), "cannot be this PC's"),
+            ("", server(3), "this PC's own"),
+            ("", format!("{named}\nendpoint = \"203.0.113.233\""), "endpoint: 203.0.113.233 has no port"),
+        ];
+        for (top, server, why) in cases {
+            let error = folder.refusal(top, &server);
+            assert!(error.to_string().contains(why), "{error:#}");
+            let failure = error.downcast_ref::<Failure>().unwrap();
+            assert!(failure.exit_code() == v6tun_cli::exit_code::USAGE && failure.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = Folder::new().refusal("adress = \"2001:db8::1\"", &server(1));
+        assert!(error.to_string().contains(":2: unknown key `adress`"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_key_file_is_wrong_configuration() {
+        let folder = Folder::new();
+        fs::remove_file(folder.0.path().join("client.key")).unwrap();
+        let error = folder.refusal("", &server(1));
+        let failure = error.downcast_ref::<Failure>().unwrap();
+        assert_eq!(failure.exit_code(), v6tun_cli::exit_code::USAGE);
+        assert!(failure.hint().unwrap().contains("v6tun genkey"), "{failure:?}");
+    }
+}

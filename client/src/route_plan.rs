@@ -1,0 +1,248 @@
+//! What must be true of this PC while the tunnel is up. Pure: from the lease and the routes that were seen to
+//! requirements, in the order in which they are to be met.
+//!
+//! IPv4 is not mentioned here at all: its addresses, routes and name servers stay as they are.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey, SysctlKeyError};
+
+/// IPv6's minimum link MTU in bytes (RFC 8200, section 5).
+pub(crate) const MIN_MTU: u16 = 1280;
+
+/// The link MTU that is supposed where no way to the server is known (yet): Ethernet's.
+const SUPPOSED_LINK_MTU: u32 = 1500;
+
+/// Bytes that the tunnel adds over IPv4: 20 of IPv4, 8 of UDP, 32 of WireGuard.
+const OVERHEAD_IPV4: u32 = 60;
+/// Bytes that the tunnel adds over IPv6: 40 of IPv6, 8 of UDP, 32 of WireGuard.
+const OVERHEAD_IPV6: u32 = 80;
+
+/// The metric of the default route through the tunnel. It must beat a default route of the LAN that leads nowhere
+/// (a closed NGN, a router that advertises without a line): the kernel gives those from router advertisements
+/// 1024, NetworkManager 100 and above. A lower one is left to whoever wants to beat the tunnel.
+pub(crate) const DEFAULT_ROUTE_METRIC: u32 = 50;
+
+/// Settings of the tun, made before it is up. A PC that has had no IPv6 may have it switched off for new
+/// interfaces; what a server sends must not configure this PC; and the tunnel's link-local addresses are not the
+/// kernel's business.
+const TUN_SETTINGS: [(&str, &str); 5] = [
+    ("disable_ipv6", "0"),
+    ("accept_ra", "0"),
+    ("accept_redirects", "0"),
+    ("autoconf", "0"),
+    ("addr_gen_mode", "1"),
+];
+
+/// The tunnel as it shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tunnel<'a> {
+    /// The tun's name.
+    pub(crate) interface: &'a str,
+    /// This PC's address.
+    pub(crate) address: Ipv6Addr,
+    /// Addresses that were leased before, and are no longer.
+    pub(crate) former: &'a [Ipv6Addr],
+    /// In bytes.
+    pub(crate) mtu: u16,
+    /// The way to the server, where it would lead into the tunnel.
+    pub(crate) around: Option<Route>,
+}
+
+impl Tunnel<'_> {
+    /// What must be true, in order.
+    ///
+    /// # Errors
+    /// If the interface's name cannot be a part of a sysctl's.
+    pub(crate) fn requirements(&self) -> Result<Vec<Requirement>, SysctlKeyError> {
+        let link = self.interface.to_owned();
+        let mut desired = Vec::new();
+        for (name, value) in TUN_SETTINGS {
+            let key = SysctlKey::ipv6_conf(self.interface, name)?;
+            desired.push(Requirement::Sysctl { key, value: value.to_owned() });
+        }
+        desired.push(Requirement::LinkUp { link: link.clone(), mtu: u32::from(self.mtu) });
+        let former = self.former.iter().filter(|former| **former != self.address);
+        desired.push(Requirement::AddressPresent {
+            link: link.clone(),
+            address: self.address,
+            prefix_len: 128,
+        });
+        desired
+            .extend(former.map(|former| Requirement::AddressAbsent { link: link.clone(), address: *former }));
+        desired.extend(self.around.clone().map(Requirement::Route));
+        desired.push(Requirement::Route(default_route(self.interface)));
+        Ok(desired)
+    }
+}
+
+fn default_route(interface: &str) -> Route {
+    Route {
+        destination: Ipv6Addr::UNSPECIFIED,
+        prefix_len: 0,
+        kind: RouteKind::Unicast,
+        link: Some(interface.to_owned()),
+        gateway: None,
+        metric: DEFAULT_ROUTE_METRIC,
+        protocol: ROUTE_PROTOCOL,
+    }
+}
+
+/// The route that keeps the tunnel's own datagrams out of the tunnel: to an IPv6 server that is reached by a
+/// default route now, over that route's gateway. A more specific route beats the tunnel's `::/0` by itself.
+pub(crate) fn way_around(server: IpAddr, routes: &[Route], interface: &str) -> Option<Route> {
+    let IpAddr::V6(server) = server else { return None };
+    if server.is_loopback() || server.is_unicast_link_local() {
+        return None;
+    }
+    let is_usable = |route: &&Route| {
+        route.kind == RouteKind::Unicast
+            && route.link.as_deref().is_some_and(|link| link != interface)
+            && route.protocol != ROUTE_PROTOCOL
+            && Prefix { address: route.destination, prefix_len: route.prefix_len }.contains(server)
+    };
+    let longest_then_cheapest = |route: &&Route| (std::cmp::Reverse(route.prefix_len), route.metric);
+    let way = routes.iter().filter(is_usable).min_by_key(longest_then_cheapest)?;
+    if way.prefix_len > 0 {
+        return None;
+    }
+    let link = way.link.as_deref()?;
+    Some(Route { gateway: way.gateway, ..Route::to_host(server, link) })
+}
+
+/// The largest inner packet, 1280 to 1500 bytes: what the way to the server leaves, or less where the
+/// configuration says so. On a way below 1340 the outer datagrams are sent in two pieces.
+pub(crate) fn mtu_ceiling(link_mtu: Option<u32>, server: IpAddr, configured: Option<u16>) -> u16 {
+    let overhead = if server.is_ipv4() { OVERHEAD_IPV4 } else { OVERHEAD_IPV6 };
+    let room = link_mtu.unwrap_or(SUPPOSED_LINK_MTU).saturating_sub(overhead).min(SUPPOSED_LINK_MTU);
+    let room = u16::try_from(room).unwrap_or(u16::MAX);
+    room.min(configured.unwrap_or(u16::MAX)).max(MIN_MTU)
+}
+
+#[cfg(test)]
+mod tests {
+    use v6tun_host::network::{Change, Observed, plan};
+
+    use super::*;
+
+    const SERVER: &str = "2001:db8:5::1";
+
+    fn address(text: &str) -> Ipv6Addr {
+        text.parse().unwrap()
+    }
+
+    fn route(prefix: &str, prefix_len: u8, link: &str, gateway: Option<&str>, metric: u32) -> Route {
+        Route {
+            destination: address(prefix),
+            prefix_len,
+            kind: RouteKind::Unicast,
+            link: Some(link.to_owned()),
+            gateway: gateway.map(address),
+            metric,
+            protocol: 9,
+        }
+    }
+
+    fn tunnel() -> Tunnel<'static> {
+        Tunnel {
+            interface: "v6tun0",
+            address: address("2001:db8::2330"),
+            former: &[],
+            mtu: 1440,
+            around: None,
+        }
+    }
+
+    fn commands(tunnel: &Tunnel<'_>) -> Vec<String> {
+        plan(&tunnel.requirements().unwrap(), &Observed::default()).iter().map(Change::to_string).collect()
+    }
+
+    #[test]
+    fn a_fresh_tun_is_configured_in_the_safe_order() {
+        assert_eq!(
+            commands(&tunnel()),
+            [
+                "sysctl -w net.ipv6.conf.v6tun0.disable_ipv6=0",
+                "sysctl -w net.ipv6.conf.v6tun0.accept_ra=0",
+                "sysctl -w net.ipv6.conf.v6tun0.accept_redirects=0",
+                "sysctl -w net.ipv6.conf.v6tun0.autoconf=0",
+                "sysctl -w net.ipv6.conf.v6tun0.addr_gen_mode=1",
+                "ip link set dev v6tun0 mtu 1440 up",
+                "ip -6 addr add 2001:db8::2330/128 dev v6tun0 nodad",
+                "ip -6 route add default dev v6tun0 metric 50 proto 186",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_ipv6_server_behind_the_default_route_gets_a_route_of_its_own_before_the_default() {
+        let lan = [route("::", 0, "eth0", Some("fe80::1"), 1024)];
+        let around = way_around(SERVER.parse().unwrap(), &lan, "v6tun0");
+        let commands = commands(&Tunnel { around, ..tunnel() });
+        let wanted = "ip -6 route add 2001:db8:5::1/128 via fe80::1 dev eth0 proto 186";
+        let place = commands.iter().position(|command| command == wanted).expect("the route around");
+        assert!(commands[place + 1].contains("default"));
+    }
+
+    #[test]
+    fn only_a_way_that_the_tunnel_would_beat_needs_a_route_around() {
+        let server = SERVER.parse().unwrap();
+        let default = route("::", 0, "eth0", Some("fe80::1"), 1024);
+        let specific = route("2001:db8:5::", 64, "eth1", None, 256);
+        assert_eq!(way_around(server, &[default.clone(), specific], "v6tun0"), None);
+        assert_eq!(
+            way_around("203.0.113.233".parse().unwrap(), std::slice::from_ref(&default), "v6tun0"),
+            None
+        );
+        assert_eq!(way_around("fe80::9".parse().unwrap(), &[default], "v6tun0"), None);
+        assert_eq!(way_around(server, &[], "v6tun0"), None);
+    }
+
+    #[test]
+    fn our_own_routes_are_no_way_to_the_server_and_the_cheapest_default_is() {
+        let server: IpAddr = SERVER.parse().unwrap();
+        let routes = [
+            default_route("v6tun0"),
+            route("::", 0, "wlan0", Some("fe80::2"), 600),
+            route("::", 0, "eth0", Some("fe80::1"), 100),
+            Route { protocol: ROUTE_PROTOCOL, ..route(SERVER, 128, "wlan0", Some("fe80::2"), 1024) },
+        ];
+        let around = way_around(server, &routes, "v6tun0").unwrap();
+        assert_eq!((around.link.as_deref(), around.gateway), (Some("eth0"), Some(address("fe80::1"))));
+    }
+
+    #[test]
+    fn a_changed_lease_adds_the_new_address_before_it_takes_the_old_one() {
+        let (old, new) = (address("2001:db8::2330"), address("2001:db8::2331"));
+        let former = [old, new];
+        let desired = Tunnel { address: new, former: &former, ..tunnel() }.requirements().unwrap();
+        let present =
+            desired.iter().position(|one| matches!(one, Requirement::AddressPresent { .. })).unwrap();
+        let absent: Vec<_> = desired
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| matches!(one, Requirement::AddressAbsent { .. }))
+            .collect();
+        assert!(matches!(absent.as_slice(), [(place, Requirement::AddressAbsent { address, .. })]
+            if *place > present && *address == old));
+    }
+
+    #[test]
+    fn the_mtu_is_what_the_way_leaves_and_never_below_ipv6s_minimum() {
+        let four: IpAddr = "203.0.113.233".parse().unwrap();
+        let six: IpAddr = SERVER.parse().unwrap();
+        for (link, server, configured, wanted) in [
+            (Some(1500), four, None, 1440),
+            (Some(1492), four, None, 1432),
+            (Some(1454), four, None, 1394),
+            (Some(1500), six, None, 1420),
+            (Some(1500), four, Some(1300), 1300),
+            (Some(1300), four, None, 1280),
+            (Some(40), four, None, 1280),
+            (Some(65536), four, None, 1500),
+            (None, four, None, 1440),
+        ] {
+            assert_eq!(mtu_ceiling(link, server, configured), wanted, "{link:?} {server} {configured:?}");
+        }
+    }
+}
