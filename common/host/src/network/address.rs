@@ -5,6 +5,8 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Prefix;
+
 /// The kernel's `IFA_F_*` flags (`linux/if_addr.h`) that v6tun names.
 pub mod address_flags {
     /// A temporary address (RFC 8981); the kernel alone can make one.
@@ -86,6 +88,15 @@ impl InterfaceAddress {
         const KERNELS_OWN: u32 =
             address_flags::TEMPORARY | address_flags::STABLE_PRIVACY | address_flags::DADFAILED;
         self.flags & KERNELS_OWN == 0
+    }
+
+    /// Whether the kernel takes the temporary addresses of this prefix away together with this one.
+    #[must_use]
+    pub(crate) fn carries(&self, other: &Self) -> bool {
+        let prefix = Prefix { address: self.address, prefix_len: self.prefix_len };
+        self.flags & address_flags::MANAGETEMPADDR != 0
+            && other.flags & address_flags::TEMPORARY != 0
+            && prefix.contains(other.address)
     }
 
     /// Whether the kernel uses it as a source: neither tentative nor a duplicate.

@@ -4,6 +4,9 @@
 //! namespace. After another boot the kernel has forgotten everything that the journal could undo, so nothing
 //! has to reach the disk in time either: the file needs to survive the process, not the machine.
 
+#[cfg(unix)]
+mod unix;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+#[cfg(unix)]
+use self::unix::create_private;
 use super::Change;
 
 /// The journal's format; another one is refused.
@@ -270,15 +275,6 @@ impl Journal {
     fn io(&self, operation: &'static str, source: io::Error) -> JournalError {
         JournalError::Io { operation, path: self.path.clone(), source }
     }
-}
-
-/// A new, empty file that its owner alone can read.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -73,17 +73,22 @@ impl LinkAddresses {
             if !current.contains(&moved) {
                 note_what_is_lost(&link, &address, undo);
                 undo.changes.push(Change::AddAddress { link, address });
-            } else if address.is_restorable() {
+            } else if self.can_be_raised(&address) {
                 undo.changes.push(Change::RaiseAddress { link, address, order: current.clone() });
             } else {
                 undo.notes.push(format!(
-                    "{moved} on {link} stays further back than it was: only the kernel can make such an address"
+                    "{moved} on {link} stays further back than it was: only the kernel can make it or what hangs on it"
                 ));
                 continue;
             }
             current.retain(|other| *other != moved);
             kernel_add(&mut current, moved);
         }
+    }
+
+    /// Whether deleting and adding the address loses nothing.
+    fn can_be_raised(&self, address: &InterfaceAddress) -> bool {
+        address.is_restorable() && !self.known.values().flatten().any(|other| address.carries(other))
     }
 }
 

@@ -25,7 +25,7 @@ impl SysctlRewind {
 
     /// One setting was written: put back what was there, if nobody has written it since.
     pub(super) fn set(&mut self, key: &SysctlKey, from: Option<&str>, to: &str, undo: &mut Undo) {
-        let Some(from) = from else { return };
+        let Some(from) = from.filter(|_| !self.is_of_own_link(key)) else { return };
         if self.state.get(key).is_none_or(|now| now != to) || from == to {
             return;
         }
@@ -124,6 +124,12 @@ impl SysctlRewind {
                 self.write(key, own, undo);
             }
         }
+    }
+
+    /// Whether the setting goes when v6tun's own link goes. Until then it is to stay as it is: a tun that
+    /// begins to listen to router advertisements would hand the host to its clients.
+    fn is_of_own_link(&self, key: &SysctlKey) -> bool {
+        key.components().iter().rev().nth(1).is_some_and(|link| self.own_links.contains(link))
     }
 
     /// Whether the kernel would stop listening to router advertisements: a link that forwards hears them only

@@ -196,6 +196,18 @@ fn a_temporary_address_is_never_taken_away_to_restore_the_order() {
 }
 
 #[test]
+fn an_address_that_carries_temporary_ones_is_never_taken_away_to_restore_the_order() {
+    let mut model = Model::with(1);
+    model.add(InterfaceAddress { flags: address_flags::MANAGETEMPADDR, ..interface_address(1) });
+    model.add(InterfaceAddress { flags: address_flags::TEMPORARY, ..interface_address(2) });
+    model.lend(0);
+    let undo = undo(&model.entries, &model.observed);
+    let commands: Vec<String> = undo.changes.iter().map(Change::to_string).collect();
+    assert_eq!(commands, ["ip -6 addr add 2001:db8::/64 dev ens3 nodad"]);
+    assert_eq!(undo.notes.len(), 2);
+}
+
+#[test]
 fn an_address_that_was_added_is_taken_away_unless_somebody_has_changed_it() {
     let mut model = Model::with(1);
     let present =

@@ -140,6 +140,15 @@ fn one_links_forwarding_is_kept_when_the_whole_host_has_become_a_router_since() 
 }
 
 #[test]
+fn the_settings_of_the_programs_own_link_go_with_it() {
+    let mut model = Model::with(&[false; 4]);
+    model.write("v6tun0", "accept_ra", "1");
+    model.require(&[Requirement::Sysctl { key: key("v6tun0", "accept_ra"), value: "0".into() }]);
+    model.entries.push(entry(Change::SetLinkUp { link: "v6tun0".into(), mtu: 1440 }));
+    assert_eq!(undo(&model.entries, &model.observed), Undo::default());
+}
+
+#[test]
 fn writes_that_lead_back_and_forth_are_undone_by_none() {
     let mut model = Model::with(&[false; 4]);
     for value in ["2", "1"] {
