@@ -94,6 +94,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream, UdpSocket};
 
     use super::*;
+    use crate::network::{Change, Network};
 
     #[test]
     fn sockets_on_an_address_are_found_with_their_process() {
@@ -117,6 +118,33 @@ mod tests {
         assert_eq!(connected.state, SocketState::Established);
         assert!(!connected.is_ssh);
         assert_eq!(by_local(datagrams.local_addr().unwrap()).protocol, SocketProtocol::Udp);
+    }
+
+    #[test]
+    fn a_connection_to_the_ssh_port_is_the_administrators() {
+        let test = std::thread::spawn(|| {
+            if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET) {
+                eprintln!("skipped: a network namespace needs root: {error}");
+                return;
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let up = Change::SetLinkUp { link: "lo".into(), mtu: 65536 };
+                Network::open().unwrap().apply(&up).await.unwrap();
+            });
+            let listener = TcpListener::bind(("::1", SSH_PORT)).unwrap();
+            let client = TcpStream::connect(("::1", SSH_PORT)).unwrap();
+            let (server, _) = listener.accept().unwrap();
+
+            let found = bound_sockets(&[Ipv6Addr::LOCALHOST]).unwrap();
+
+            let is_ssh: Vec<(SocketAddr, bool)> =
+                found.iter().filter(|s| s.remote.is_some()).map(|s| (s.local, s.is_ssh)).collect();
+            assert_eq!(is_ssh.len(), 2, "{found:?}");
+            assert!(is_ssh.contains(&(server.local_addr().unwrap(), true)));
+            assert!(is_ssh.contains(&(client.local_addr().unwrap(), false)));
+        });
+        test.join().unwrap();
     }
 
     #[test]
