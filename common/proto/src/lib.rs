@@ -30,6 +30,8 @@ pub mod packet;
 mod server_tunnel;
 mod session;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod timer;
 
 pub use batch::{DatagramBatch, DatagramSpan, Outputs, PacketBatch, PacketSpan};

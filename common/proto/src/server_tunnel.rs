@@ -14,6 +14,7 @@
 //!                                   Failed
 //! ```
 
+mod from_network;
 mod peer;
 mod peer_table;
 mod unknown_keys;
@@ -21,18 +22,17 @@ mod unknown_keys;
 use crate::admission::Admission;
 use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, Message};
-use crate::datagram::Datagram;
 use crate::event::Record;
 use crate::limits::{ADMISSION_SOURCES, MAX_PACKET, MIN_MTU, SESSION_TICK};
 use crate::packet::Ipv6Packet;
-use crate::session::{Handshake, Identity, Load, Plaintext, SessionError, Tick};
+use crate::session::{Identity, SessionError, Tick};
 use crate::timer::{after, earliest};
-use crate::{Deadline, DeadlineReason, DropReason, ServerEvent, Stats, endpoint, filter};
+use crate::{Deadline, DeadlineReason, DropReason, RefusalReason, ServerEvent, Stats, filter};
 use peer::{Peer, Terms};
 use peer_table::PeerTable;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use unknown_keys::UnknownKeys;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
@@ -103,14 +103,6 @@ pub struct ServerTunnel {
     record: Record<ServerEvent>,
     /// While any session lives.
     next_tick: Option<Instant>,
-}
-
-/// A data message before anything in it is proved.
-struct Arrival<'a> {
-    source: SocketAddr,
-    datagram: &'a [u8],
-    receiver: u32,
-    counter: u64,
 }
 
 impl ServerTunnel {
@@ -186,7 +178,7 @@ impl ServerTunnel {
         for _ in 0..peer.lease_failed(now) {
             self.record.count(DropReason::LeaseFailed);
         }
-        let answer = peer.responder.refuse(crate::RefusalReason::HostFailed);
+        let answer = peer.responder.refuse(RefusalReason::HostFailed);
         self.send_control(place, answer, out.to_network);
     }
 
@@ -218,214 +210,6 @@ impl ServerTunnel {
     /// What was dropped.
     pub fn stats(&self) -> &Stats {
         &self.record.stats
-    }
-
-    fn receive(
-        &mut self,
-        source: SocketAddr,
-        datagram: &[u8],
-        out: &mut Outputs<'_>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        endpoint::check_source(source)?;
-        let address = source.ip().to_canonical();
-        match Datagram::classify(datagram)? {
-            Datagram::Initiation => {
-                self.admit(address, datagram, now)?;
-                self.receive_initiation(source, datagram, out.to_network, now)
-            }
-            Datagram::Response { receiver } => {
-                let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
-                self.admit(address, datagram, now)?;
-                self.receive_response(place, address, datagram, out.to_network)?;
-                self.handshake_done(place, out.to_network, now)
-            }
-            Datagram::CookieReply { receiver } => {
-                let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
-                self.admission.admit(address, now)?;
-                self.receive_response(place, address, datagram, out.to_network)
-            }
-            Datagram::Data { receiver, counter } => {
-                self.receive_data(&Arrival { source, datagram, receiver, counter }, out, now)
-            }
-        }
-    }
-
-    /// Does the sender know our key, and has it a share left?
-    fn admit(&mut self, address: IpAddr, datagram: &[u8], now: Instant) -> Result<(), DropReason> {
-        if !self.identity.verifies_mac(address, datagram) {
-            return Err(DropReason::HandshakeBadMac);
-        }
-        self.admission.admit(address, now)?;
-        self.identity.refresh();
-        Ok(())
-    }
-
-    fn receive_initiation(
-        &mut self,
-        source: SocketAddr,
-        datagram: &[u8],
-        to_network: &mut DatagramBatch,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let address = source.ip().to_canonical();
-        let slot = to_network.slot().ok_or(DropReason::BatchFull)?;
-        if let Load::Cookie(len) = self.identity.weigh(address, datagram, slot)? {
-            to_network.commit(len, source);
-            return Err(DropReason::HandshakeUnderLoad);
-        }
-        let key = self.identity.claimed_key(datagram).ok_or(DropReason::HandshakeRefused)?;
-        let Some(place) = self.peers.by_key(&key) else {
-            if self.unknown_keys.is_worth_telling(key, now) {
-                self.record.tell(ServerEvent::UnknownKey { key, source });
-            }
-            return Err(DropReason::UnknownKey);
-        };
-        let is_first = self.peers.open_session(place, &self.identity, &mut self.rng);
-        let peer = self.peers.get_mut(place).ok_or(DropReason::UnknownKey)?;
-        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
-        // The answer goes to where the question came from, and moves nothing.
-        let refusal = match session.receive_handshake(address, datagram, slot) {
-            Ok(Handshake::Accepted(len)) => {
-                peer.received(datagram.len());
-                peer.commit(to_network, len, source);
-                self.next_tick.get_or_insert(after(now, SESSION_TICK));
-                return Ok(());
-            }
-            Ok(Handshake::Cookie(len)) => {
-                to_network.commit(len, source);
-                SessionError::Dropped(DropReason::HandshakeUnderLoad)
-            }
-            Err(error) => error,
-        };
-        if is_first {
-            // Whoever knows a client's public key comes this far: that leaves nothing behind.
-            self.peers.close_session(place);
-        }
-        Err(self.failed(place, refusal))
-    }
-
-    fn receive_response(
-        &mut self,
-        place: usize,
-        address: IpAddr,
-        datagram: &[u8],
-        to_network: &mut DatagramBatch,
-    ) -> Result<(), DropReason> {
-        let slot = to_network.slot().ok_or(DropReason::BatchFull)?;
-        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
-        match session.receive_handshake(address, datagram, slot) {
-            Ok(Handshake::Accepted(len) | Handshake::Cookie(len)) => {
-                peer.received(datagram.len());
-                peer.commit_to_endpoint(to_network, len);
-                Ok(())
-            }
-            Err(error) => Err(self.failed(place, error)),
-        }
-    }
-
-    fn handshake_done(
-        &mut self,
-        place: usize,
-        to_network: &mut DatagramBatch,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        peer.latest_handshake = Some(now);
-        let drained = peer.send_queued(to_network);
-        drained.map_err(|error| self.failed(place, error))
-    }
-
-    fn receive_data(
-        &mut self,
-        arrival: &Arrival<'_>,
-        out: &mut Outputs<'_>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let place = self.peers.by_receiver(arrival.receiver).ok_or(DropReason::NoSession)?;
-        let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
-        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
-        let address = arrival.source.ip().to_canonical();
-        let plaintext = match session.receive_data(address, arrival.datagram, slot) {
-            Ok(plaintext) => plaintext,
-            Err(error) => return Err(self.failed(place, error)),
-        };
-        peer.received(arrival.datagram.len());
-        let sighting = peer.endpoint.learn(arrival.source, arrival.receiver, arrival.counter);
-        peer.seen(sighting, arrival.source, &mut self.record);
-        peer.need_lease(&mut self.record, now);
-        if sighting.is_new_session {
-            self.handshake_done(place, out.to_network, now)?;
-        }
-        match plaintext {
-            Plaintext::Keepalive => Ok(()),
-            Plaintext::Unfit(reason) => Err(reason),
-            Plaintext::Packet(len) => self.receive_packet(place, len, out, now),
-        }
-    }
-
-    /// Takes the packet that lies decrypted at the front of the tun's free slot.
-    fn receive_packet(
-        &mut self,
-        place: usize,
-        len: usize,
-        out: &mut Outputs<'_>,
-        now: Instant,
-    ) -> Result<(), DropReason> {
-        let bytes = out.to_tun.slot().and_then(|slot| slot.get(..len)).ok_or(DropReason::BatchFull)?;
-        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        let packet = Ipv6Packet::parse(bytes)?;
-        if peer.ends.takes(&packet) {
-            let envelope = peer.ends.open(&packet)?;
-            return self.receive_control(place, envelope, out.to_network);
-        }
-        if let Err(reason) = filter::check_from_client(&packet, peer.entry.address) {
-            if reason == DropReason::SourceNotLeased && peer.lease_state() == LeaseState::Ready {
-                let notice = peer.responder.wrong_source(self.terms.of(peer.entry.address), now);
-                self.send_control(place, notice, out.to_network);
-            }
-            return Err(reason);
-        }
-        match peer.lease_state() {
-            LeaseState::Ready => {
-                out.to_tun.commit(len);
-                Ok(())
-            }
-            LeaseState::Failed => Err(DropReason::LeaseFailed),
-            LeaseState::Unused | LeaseState::Pending => peer.hold(bytes),
-        }
-    }
-
-    fn receive_control(
-        &mut self,
-        place: usize,
-        envelope: Envelope,
-        to_network: &mut DatagramBatch,
-    ) -> Result<(), DropReason> {
-        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        peer.responder.heard();
-        let answer = match envelope.message {
-            Message::LeaseRequest { .. } => {
-                let terms = self.terms.of(peer.entry.address);
-                peer.responder.keep_waiting(envelope.request_id);
-                match peer.lease_state() {
-                    LeaseState::Ready => peer.responder.grant(terms),
-                    LeaseState::Failed => peer.responder.refuse(crate::RefusalReason::HostFailed),
-                    LeaseState::Unused | LeaseState::Pending => None,
-                }
-            }
-            Message::Heartbeat => Some(Envelope { message: Message::HeartbeatReply, ..envelope }),
-            Message::LeaseAccepted if peer.responder.change_accepted() => None,
-            Message::Bye { .. } => {
-                self.left(place);
-                None
-            }
-            _ => return Err(DropReason::ControlUnexpected),
-        };
-        self.send_control(place, answer, to_network);
-        Ok(())
     }
 
     fn forward(&mut self, bytes: &[u8], out: &mut Outputs<'_>) -> Result<(), DropReason> {

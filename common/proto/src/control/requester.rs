@@ -44,11 +44,6 @@ impl Requester {
         }
     }
 
-    /// Ends the request, if any.
-    pub(crate) fn stop(&mut self) {
-        self.pending = None;
-    }
-
     /// When the request is to be sent next.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.due)
@@ -84,7 +79,6 @@ impl Requester {
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests need a first moment")]
-#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod tests {
     use super::*;
 

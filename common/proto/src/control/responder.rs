@@ -84,7 +84,6 @@ impl Responder {
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests need a first moment")]
-#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod tests {
     use super::*;
 
