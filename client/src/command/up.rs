@@ -23,7 +23,7 @@ use v6tun_proto::{ClientConfig, ClientTunnel};
 
 use self::{
     operator::{Operator, Wish},
-    session::Session,
+    session::{Session, Way},
 };
 use super::Response;
 use crate::{
@@ -91,11 +91,12 @@ async fn run_session(
     let Some(endpoint) = resolve(&config.endpoint, operator).await? else { return Ok(()) };
     let socket = UdpSocket::bind_any(0).or_failed()?;
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
-    let ceiling = route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu);
+    let mtu_ceiling = route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu);
+    let way = Way { endpoint, mtu_ceiling };
     let tun = Tun::create(&config.interface).or_failed()?;
-    let (event_loop, events) = EventLoop::start(tunnel(config, endpoint, ceiling)?, tun, socket)?;
+    let (event_loop, events) = EventLoop::start(tunnel(config, way)?, tun, socket)?;
     let journal = open_journal(journal)?;
-    let mut session = Session::new(config, endpoint, ceiling, network, journal, event_loop, events);
+    let mut session = Session::new(config, way, network, journal, event_loop, events);
     let ran = session.run(operator).await;
     if ran.is_ok() {
         info!("disconnecting");
@@ -124,15 +125,15 @@ async fn resolve(endpoint: &Endpoint, operator: &mut Operator) -> Result<Option<
     }
 }
 
-fn tunnel(config: &Config, endpoint: SocketAddr, mtu_ceiling: u16) -> Result<ClientTunnel> {
+fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {
     let config = ClientConfig {
         private_key: config.private_key.clone(),
         server: config.server,
         preshared_key: config.preshared_key.clone(),
-        endpoint,
+        endpoint: way.endpoint,
         address: config.address,
         keepalive: session::KEEPALIVE,
-        mtu_ceiling,
+        mtu_ceiling: way.mtu_ceiling,
         seed: getrandom::u64().context("cannot get random numbers")?,
     };
     Ok(ClientTunnel::new(config, Instant::now()))
@@ -142,7 +143,7 @@ fn tunnel(config: &Config, endpoint: SocketAddr, mtu_ceiling: u16) -> Result<Cli
 pub(super) async fn restore(network: &Network, journal: &Path) -> Result<()> {
     let journal = open_journal(journal)?;
     if journal.is_empty() {
-        return Ok(journal.remove().or_failed()?);
+        return journal.remove().or_failed();
     }
     info!("restoring this PC");
     let notes = network::restore(network, journal).await.context(

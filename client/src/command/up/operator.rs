@@ -49,20 +49,18 @@ impl Operator {
 
     /// The next wish. One that comes between two calls is not lost.
     pub(super) async fn next(&mut self) -> Wish {
-        loop {
-            tokio::select! {
-                signal = self.signals.requested() => {
-                    info!("{signal}");
-                    return Wish::Stop;
-                }
-                Some((request, reply)) = self.requests.recv() => match request {
-                    Request::Status => return Wish::Status(reply),
-                    Request::Down => {
-                        self.waiting.push(reply);
-                        return Wish::Stop;
-                    }
-                },
+        tokio::select! {
+            signal = self.signals.requested() => {
+                info!("{signal}");
+                Wish::Stop
             }
+            Some((request, reply)) = self.requests.recv() => match request {
+                Request::Status => Wish::Status(reply),
+                Request::Down => {
+                    self.waiting.push(reply);
+                    Wish::Stop
+                }
+            },
         }
     }
 

@@ -45,6 +45,15 @@ const LOOKUP_AGAIN: Duration = Duration::from_secs(30);
 /// Addresses held before that are remembered, to be taken off the tun: a server changes them rarely.
 const MAX_FORMER: usize = 16;
 
+/// The way to the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// Where the server is.
+    pub(super) endpoint: SocketAddr,
+    /// The largest inner packet that fits, in bytes.
+    pub(super) mtu_ceiling: u16,
+}
+
 /// A tunnel and the PC that it belongs to.
 pub(super) struct Session<'a> {
     config: &'a Config,
@@ -53,8 +62,7 @@ pub(super) struct Session<'a> {
     journal: Journal,
     event_loop: EventLoop,
     events: mpsc::Receiver<ClientEvent>,
-    endpoint: SocketAddr,
-    mtu_ceiling: u16,
+    way: Way,
     lease: Option<Lease>,
     former: Vec<Ipv6Addr>,
     /// The server does not answer.
@@ -65,11 +73,9 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    #[expect(clippy::too_many_arguments, reason = "each is made by the caller, and none belongs to another")]
     pub(super) fn new(
         config: &'a Config,
-        endpoint: SocketAddr,
-        mtu_ceiling: u16,
+        way: Way,
         network: &'a Network,
         journal: Journal,
         event_loop: EventLoop,
@@ -88,8 +94,7 @@ impl<'a> Session<'a> {
             journal,
             event_loop,
             events,
-            endpoint,
-            mtu_ceiling,
+            way,
             lease: None,
             former: Vec::new(),
             is_silent: false,
@@ -135,12 +140,12 @@ impl<'a> Session<'a> {
             ClientEvent::Connected { rtt } => {
                 self.is_silent = false;
                 if let Some(lease) = self.lease {
-                    spoken::say(&spoken::up(lease.address, self.endpoint, rtt));
+                    spoken::say(&spoken::up(lease.address, self.way.endpoint, rtt));
                 }
             }
             ClientEvent::Lost { reason } => {
                 self.is_silent = true;
-                spoken::say(&spoken::lost(self.endpoint, reason));
+                spoken::say(&spoken::lost(self.way.endpoint, reason));
             }
             ClientEvent::Returned { rtt, outage } => {
                 self.is_silent = false;
@@ -149,12 +154,12 @@ impl<'a> Session<'a> {
             ClientEvent::NoAnswer { after } => {
                 self.is_silent = true;
                 let hint = spoken::no_answer_hint(self.identity.public_key);
-                spoken::complain(&spoken::no_answer(self.endpoint, after), &hint);
+                spoken::complain(&spoken::no_answer(self.way.endpoint, after), &hint);
             }
             ClientEvent::ServerBye => info!("the server said bye"),
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
-                self.endpoint = to;
+                self.way.endpoint = to;
                 self.repair().await;
             }
         }
@@ -181,7 +186,7 @@ impl<'a> Session<'a> {
             address: lease.address,
             former: &self.former,
             mtu: self.mtu_of(&lease),
-            around: route_plan::way_around(self.endpoint.ip(), &routes, &self.config.interface),
+            around: route_plan::way_around(self.way.endpoint.ip(), &routes, &self.config.interface),
         };
         let desired = tunnel.requirements()?;
         let changes = plan(&desired, &self.network.observe(&desired).await?);
@@ -196,7 +201,7 @@ impl<'a> Session<'a> {
     }
 
     fn mtu_of(&self, lease: &Lease) -> u16 {
-        lease.mtu.min(self.mtu_ceiling).max(route_plan::MIN_MTU)
+        lease.mtu.min(self.way.mtu_ceiling).max(route_plan::MIN_MTU)
     }
 
     async fn look_again(&mut self) {
@@ -217,12 +222,12 @@ impl<'a> Session<'a> {
                 return;
             }
         };
-        if found == self.endpoint || !self.is_silent {
+        if found == self.way.endpoint || !self.is_silent {
             return;
         }
-        info!(from = %self.endpoint, to = %found, "the server's name has another address");
+        info!(from = %self.way.endpoint, to = %found, "the server's name has another address");
         match self.event_loop.order(Order::SetEndpoint(found)) {
-            Ok(()) => self.endpoint = found,
+            Ok(()) => self.way.endpoint = found,
             Err(error) => warn!("{error:#}"),
         }
     }
