@@ -4,22 +4,33 @@
 //! handshake (its sender has not proved that it hears us) and not on a cookie reply. Fresh means
 //! the greatest counter so far of the newest session, so that a datagram which was sent before
 //! the move and arrives after it does not undo it.
+//!
+//! Where handshakes overlapped, a peer may keep to a session that is not the newest. It is then
+//! believed once the other session has been silent for longer than a datagram can be late.
 
 use crate::DropReason;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// A peer's address and the newest message that speaks for it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Endpoint {
     address: Option<SocketAddr>,
-    newest: Option<Newest>,
+    freshest: Option<Freshest>,
+    /// The receiver index of the newest session that was heard.
+    newest: Option<u32>,
 }
 
+/// The last message that was fresh.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct Freshest {
     receiver: u32,
     counter: u64,
+    at: Instant,
 }
+
+/// No datagram is expected to be overtaken by so much.
+const LATEST: Duration = Duration::from_secs(1);
 
 /// What a data message told about its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +44,7 @@ pub(crate) struct Sighting {
 impl Endpoint {
     /// A peer that is expected at `address`.
     pub(crate) fn at(address: SocketAddr) -> Self {
-        Self { address: Some(address), newest: None }
+        Self { address: Some(address), ..Self::default() }
     }
 
     /// Where to send.
@@ -48,18 +59,29 @@ impl Endpoint {
 
     /// Forgets the sessions, whose receiver indices mean nothing any more, and keeps the address.
     pub(crate) fn forget_sessions(&mut self) {
+        self.freshest = None;
         self.newest = None;
     }
 
     /// Takes note of a data message that is authenticated and not replayed.
-    pub(crate) fn learn(&mut self, source: SocketAddr, receiver: u32, counter: u64) -> Sighting {
-        let is_new_session = self.newest.is_none_or(|newest| is_newer(receiver, newest.receiver));
-        let is_next =
-            self.newest.is_some_and(|newest| newest.receiver == receiver && counter > newest.counter);
-        if !is_new_session && !is_next {
+    pub(crate) fn learn(
+        &mut self,
+        source: SocketAddr,
+        (receiver, counter): (u32, u64),
+        now: Instant,
+    ) -> Sighting {
+        let is_new_session = self.newest.is_none_or(|newest| is_newer(receiver, newest));
+        let is_fresh = self.freshest.is_none_or(|freshest| {
+            let silence = now.saturating_duration_since(freshest.at);
+            if receiver == freshest.receiver { counter > freshest.counter } else { silence >= LATEST }
+        });
+        if !is_new_session && !is_fresh {
             return Sighting { is_new_session: false, moved_from: None };
         }
-        self.newest = Some(Newest { receiver, counter });
+        if is_new_session {
+            self.newest = Some(receiver);
+        }
+        self.freshest = Some(Freshest { receiver, counter, at: now });
         let before = self.address.replace(source);
         Sighting { is_new_session, moved_from: before.filter(|before| *before != source) }
     }
@@ -86,39 +108,44 @@ fn is_newer(receiver: u32, than: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn home() -> SocketAddr {
-        "192.0.2.1:1000".parse().unwrap()
-    }
-
-    fn cafe() -> SocketAddr {
-        "198.51.100.1:2000".parse().unwrap()
-    }
+    use crate::testing::{cafe, home, start};
 
     #[test]
     fn the_first_message_tells_where_the_peer_is() {
         let mut endpoint = Endpoint::default();
-        let sighting = endpoint.learn(home(), 0x101, 0);
+        let sighting = endpoint.learn(home(), (0x101, 0), start());
         assert_eq!(sighting, Sighting { is_new_session: true, moved_from: None });
         assert_eq!(endpoint.address(), Some(home()));
     }
 
     #[test]
     fn a_greater_counter_moves_the_peer_and_a_late_one_does_not_move_it_back() {
+        let now = start();
         let mut endpoint = Endpoint::default();
-        endpoint.learn(home(), 0x101, 5);
-        assert_eq!(endpoint.learn(cafe(), 0x101, 7).moved_from, Some(home()));
-        assert_eq!(endpoint.learn(home(), 0x101, 6).moved_from, None);
+        endpoint.learn(home(), (0x101, 5), now);
+        assert_eq!(endpoint.learn(cafe(), (0x101, 7), now).moved_from, Some(home()));
+        assert_eq!(endpoint.learn(home(), (0x101, 6), now + LATEST).moved_from, None);
         assert_eq!(endpoint.address(), Some(cafe()));
     }
 
     #[test]
-    fn an_older_session_moves_nothing_whatever_its_counter() {
+    fn late_messages_of_an_older_session_move_nothing_whatever_their_counter() {
+        let now = start();
         let mut endpoint = Endpoint::default();
-        endpoint.learn(home(), 0x101, 5);
-        assert!(endpoint.learn(cafe(), 0x102, 0).is_new_session);
-        endpoint.learn(home(), 0x101, 1000);
+        endpoint.learn(home(), (0x101, 5), now);
+        assert!(endpoint.learn(cafe(), (0x102, 0), now).is_new_session);
+        endpoint.learn(home(), (0x101, 1000), now + Duration::from_millis(999));
         assert_eq!(endpoint.address(), Some(cafe()));
+    }
+
+    #[test]
+    fn a_peer_that_keeps_to_an_older_session_is_believed_in_the_end() {
+        let now = start();
+        let mut endpoint = Endpoint::default();
+        endpoint.learn(home(), (0x102, 0), now);
+        let sighting = endpoint.learn(cafe(), (0x101, 9), now + LATEST);
+        assert_eq!(sighting, Sighting { is_new_session: false, moved_from: Some(home()) });
+        assert_eq!(endpoint.learn(home(), (0x101, 10), now + LATEST).moved_from, Some(cafe()));
     }
 
     #[test]

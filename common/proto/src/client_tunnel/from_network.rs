@@ -82,6 +82,7 @@ impl ClientTunnel {
         self.latest_handshake = Some(now);
         self.reconnect.stop();
         self.complain_at = None;
+        let was_in_doubt = self.state == ClientState::Lost || self.liveness.is_in_doubt();
         self.liveness.heard(now);
         let drained = self.send_queued(to_network, now);
         match (self.config.address, self.state) {
@@ -98,12 +99,12 @@ impl ClientTunnel {
                 self.requester.start(now);
             }
             // A server that was started anew may lend another address than before.
-            (None, ClientState::Lost) => {
+            (None, ClientState::Up | ClientState::Lost) if was_in_doubt => {
                 self.requester.start(now);
                 self.liveness.probe(now);
                 self.watch_server(to_network, now);
             }
-            (_, ClientState::Up) | (Some(_), ClientState::Leasing) => {}
+            _ => {}
         }
         self.pursue_lease(to_network, now);
         drained
@@ -132,7 +133,7 @@ impl ClientTunnel {
         };
         self.received(datagram.len());
         self.liveness.heard(now);
-        let sighting = self.endpoint.learn(source, receiver, counter);
+        let sighting = self.endpoint.learn(source, (receiver, counter), now);
         if let Some(from) = sighting.moved_from {
             self.record.tell(ClientEvent::EndpointMoved { from, to: source });
         }

@@ -65,6 +65,11 @@ impl Liveness {
         self.probe = None;
     }
 
+    /// Whether a packet or a heartbeat is unanswered.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.unanswered_since.is_some() || self.probe.is_some()
+    }
+
     /// The next heartbeat is due at once.
     pub(crate) fn probe(&mut self, now: Instant) {
         self.probe = Some(Probe { started: now, heartbeats: 0 });

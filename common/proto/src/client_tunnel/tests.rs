@@ -98,7 +98,7 @@ impl Rig {
 
     /// Lets time pass from deadline to deadline.
     fn pass(&mut self, time: Duration) {
-        let end = self.now + time;
+        let end = after(self.now, time);
         while let Some(deadline) = self.client.next_deadline().filter(|deadline| deadline.at <= end) {
             self.now = deadline.at.max(self.now);
             self.timeout();

@@ -154,7 +154,7 @@ impl ServerTunnel {
             Err(error) => return Err(self.failed(place, error)),
         };
         peer.received(arrival.datagram.len());
-        let sighting = peer.endpoint.learn(arrival.source, arrival.receiver, arrival.counter);
+        let sighting = peer.endpoint.learn(arrival.source, (arrival.receiver, arrival.counter), now);
         peer.seen(sighting, arrival.source, &mut self.record);
         peer.need_lease(&mut self.record, now);
         if sighting.is_new_session {

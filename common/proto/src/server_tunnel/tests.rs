@@ -305,6 +305,19 @@ fn a_handshake_for_another_server_meets_silence() {
 }
 
 #[test]
+fn messages_of_one_who_does_not_know_our_key_use_up_nobodys_share() {
+    let mut rig = Rig::new();
+    let garbage = RawPeer::new(&key(PC), &key(77).public_key()).initiation();
+    for _ in 0..1000 {
+        rig.datagram(home(), &garbage);
+    }
+    assert_eq!(rig.dropped(DropReason::HandshakeBadMac), 1000);
+    let keepalive = rig.handshake(home());
+    rig.datagram(home(), &keepalive);
+    assert_eq!(rig.endpoint(), Some(home()));
+}
+
+#[test]
 fn one_source_gets_its_share_of_handshakes_and_others_theirs() {
     let mut rig = Rig::new();
     for _ in 0..100 {
