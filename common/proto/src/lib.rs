@@ -42,3 +42,37 @@ pub use event::{ClientEvent, Lease, LossReason, ServerEvent};
 pub use server_tunnel::{ClientEntry, LeaseState, PeerStatus, ServerConfig, ServerTunnel};
 pub use stats::Stats;
 pub use timer::{Deadline, DeadlineReason};
+
+/// The version of v6tun, all of whose packages share one: what each end tells the other.
+pub const VERSION: (u16, u16, u16) = (
+    number(env!("CARGO_PKG_VERSION_MAJOR")),
+    number(env!("CARGO_PKG_VERSION_MINOR")),
+    number(env!("CARGO_PKG_VERSION_PATCH")),
+);
+
+const fn number(text: &str) -> u16 {
+    match u16::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("a version is made of small numbers"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClientTunnel, DatagramBatch, PacketBatch, ServerTunnel, VERSION};
+
+    #[test]
+    fn tunnels_can_be_given_to_the_thread_that_owns_them() {
+        fn check<T: Send>() {}
+        check::<ClientTunnel>();
+        check::<ServerTunnel>();
+        check::<DatagramBatch>();
+        check::<PacketBatch>();
+    }
+
+    #[test]
+    fn the_version_is_that_of_the_package() {
+        let (major, minor, patch) = VERSION;
+        assert_eq!(format!("{major}.{minor}.{patch}"), env!("CARGO_PKG_VERSION"));
+    }
+}

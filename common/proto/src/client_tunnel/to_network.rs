@@ -8,12 +8,9 @@ use crate::datagram::Datagram;
 use crate::limits::{MAX_PACKET, MAX_QUEUED_PACKETS, REKEY_AFTER, SESSION_TICK};
 use crate::packet::Ipv6Packet;
 use crate::session::{SessionError, Tick};
-use crate::{ClientEvent, DropReason, LossReason, RefusalReason, filter};
+use crate::{ClientEvent, DropReason, LossReason, RefusalReason, VERSION, filter};
 use std::net::SocketAddr;
 use std::time::Instant;
-
-/// What the server is told about us: the version of this crate, which all of v6tun shares.
-const VERSION: (u16, u16, u16) = (0, 1, 0);
 
 impl ClientTunnel {
     pub(super) fn forward(

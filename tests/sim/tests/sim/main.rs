@@ -1,5 +1,7 @@
 //! Both ends of v6tun, and a stock WireGuard peer, under virtual time.
 
+#![expect(clippy::unwrap_used, reason = "a world that cannot be set up has failed its test")]
+
 mod connecting;
 mod days;
 mod endpoints;
