@@ -52,7 +52,7 @@ fn two_clients_get_their_own_leases_and_reach_each_other() {
     world.run(Duration::from_secs(1));
     // The kernel routes what the server wrote to its tun back into it.
     assert_eq!(world.server_packets, std::slice::from_ref(&greeting));
-    world.to_client(&greeting);
+    world.send_to_client(&greeting);
     world.run(Duration::from_secs(1));
     assert_eq!(world.clients[1].packets, [greeting]);
 }
@@ -63,8 +63,8 @@ fn on_a_good_network_packets_arrive_once_and_in_order() {
     world.run(Duration::from_secs(1));
     let words: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
     for word in &words {
-        world.to_site(0, word);
-        world.to_client(&packet(site(), lease(0), word));
+        world.send_to_site(0, word);
+        world.send_to_client(&packet(site(), lease(0), word));
         world.run(Duration::from_millis(1));
     }
     world.run(Duration::from_secs(1));
@@ -85,7 +85,7 @@ fn on_a_bad_network_packets_arrive_at_most_once_and_unaltered() {
     world.run_until(Duration::from_secs(30), |world| is_connected(world, 0));
     world.run(Duration::from_secs(1));
     for n in 0..5000 {
-        world.to_site(0, &n.to_string());
+        world.send_to_site(0, &n.to_string());
         world.run(Duration::from_millis(1));
     }
     world.run(Duration::from_secs(1));

@@ -17,8 +17,8 @@ fn a_day_with_a_packet_each_way_every_ten_seconds_loses_none() {
     let mut world = World::new(Conditions::default(), 1, 1);
     world.run(Duration::from_secs(1));
     for n in 0..DAY / 10 {
-        world.to_site(0, &n.to_string());
-        world.to_client(&packet(site(), lease(0), &n.to_string()));
+        world.send_to_site(0, &n.to_string());
+        world.send_to_client(&packet(site(), lease(0), &n.to_string()));
         world.run(Duration::from_secs(10));
     }
     assert_eq!(world.server_packets.len() as u64, DAY / 10);
@@ -36,7 +36,7 @@ fn a_silent_client_can_be_reached_all_day() {
         world.run(Duration::from_secs(600));
         let age = world.clients[0].tunnel.status(world.now()).latest_handshake;
         assert!(age.is_some_and(|age| age <= Duration::from_secs(150)), "{age:?}");
-        world.to_client(&packet(site(), lease(0), &n.to_string()));
+        world.send_to_client(&packet(site(), lease(0), &n.to_string()));
     }
     world.run(Duration::from_secs(1));
     assert_eq!(world.clients[0].packets.len() as u64, DAY / 600);
@@ -56,7 +56,7 @@ fn an_hour_on_a_bad_line_never_ends_in_silence() {
     let mut world = World::new(bad, 3, 1);
     world.run(Duration::from_secs(30));
     for n in 0..3600 {
-        world.to_site(0, &n.to_string());
+        world.send_to_site(0, &n.to_string());
         world.run(Duration::from_secs(1));
     }
     world.run(Duration::from_secs(1));

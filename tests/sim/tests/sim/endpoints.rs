@@ -16,11 +16,11 @@ fn a_nat_that_changes_its_mapping_moves_the_endpoint_with_the_next_packet() {
     world.run(Duration::from_secs(1));
     assert_eq!(world.believed(0), Some(nat(0)));
     world.clients[0].address = nat(500);
-    world.to_site(0, "from a new mapping");
+    world.send_to_site(0, "from a new mapping");
     world.run(Duration::from_secs(1));
     assert_eq!(world.believed(0), Some(nat(500)));
     assert!(matches!(world.server_events.last(), Some(ServerEvent::ClientMoved { .. })));
-    world.to_client(&packet(site(), lease(0), "to the new mapping"));
+    world.send_to_client(&packet(site(), lease(0), "to the new mapping"));
     world.run(Duration::from_secs(1));
     assert_eq!(world.clients[0].packets.len(), 1);
 }
@@ -41,11 +41,11 @@ fn what_was_sent_before_the_move_and_arrives_after_it_does_not_undo_it() {
         let mut world = World::new(slow, seed, 1);
         world.run(Duration::from_secs(5));
         for _ in 0..20 {
-            world.to_site(0, "before");
+            world.send_to_site(0, "before");
         }
         world.clients[0].address = nat(500);
         for _ in 0..20 {
-            world.to_site(0, "after");
+            world.send_to_site(0, "after");
         }
         world.run(Duration::from_millis(500));
         assert_eq!(world.believed(0), Some(nat(500)), "seed {seed}");
@@ -58,7 +58,7 @@ fn what_was_sent_before_the_move_and_arrives_after_it_does_not_undo_it() {
 fn replays_and_forgeries_from_elsewhere_never_move_it() {
     let mut world = World::new(Conditions::default(), 1, 1);
     for n in 0..200u8 {
-        world.to_site(0, "traffic");
+        world.send_to_site(0, "traffic");
         world.run(Duration::from_secs(3));
         for mut datagram in world.heard.clone() {
             world.inject(elsewhere(), &datagram.bytes);

@@ -22,7 +22,7 @@ fn a_dead_server_is_noticed_within_three_and_a_half_seconds_of_traffic() {
         let died = world.elapsed;
         while !world.told(0, died, is_lost) {
             assert!(world.elapsed - died <= Duration::from_millis(3500));
-            world.to_site(0, "anybody there?");
+            world.send_to_site(0, "anybody there?");
             world.run(Duration::from_millis(100));
         }
     }
@@ -65,7 +65,7 @@ fn an_outage_that_ends_before_the_keys_do_needs_no_new_lease() {
     let mut world = World::new(Conditions::default(), 4, 1);
     world.run(Duration::from_secs(60));
     world.is_path_up = false;
-    world.to_site(0, "lost");
+    world.send_to_site(0, "lost");
     world.run(Duration::from_secs(10));
     assert!(world.told(0, Duration::ZERO, is_lost));
     world.is_path_up = true;
@@ -89,7 +89,7 @@ fn after_a_restart_of_the_server_a_client_with_traffic_returns_in_seconds() {
         world.start_server();
         while !world.told(0, restarted, is_returned) {
             assert!(world.elapsed - restarted < Duration::from_secs(5), "seed {seed}");
-            world.to_site(0, "traffic");
+            world.send_to_site(0, "traffic");
             world.run(Duration::from_millis(100));
         }
         world.run(Duration::from_secs(1));
@@ -118,7 +118,7 @@ fn a_server_that_lends_another_address_after_its_restart_is_asked_and_obeyed() {
         world.run(Duration::from_secs(30));
         world.start_server_that_lends(3);
         world.run(Duration::from_secs(seconds));
-        world.to_site(0, "from the old address");
+        world.send_to_site(0, "from the old address");
         world.run(Duration::from_secs(30));
         let held = world.clients[0].tunnel.status(world.now()).lease.map(|held| held.address);
         assert_eq!(held, Some(lease(3)));

@@ -76,8 +76,8 @@ fn a_stock_server_meets_only_packets_of_the_client_and_never_control() {
     let mut world = World::with_stock_server(1);
     world.run(Duration::from_secs(1));
     for n in 0..600 {
-        world.to_site(0, &n.to_string());
-        world.to_client(&packet(site(), lease(0), &n.to_string()));
+        world.send_to_site(0, &n.to_string());
+        world.send_to_client(&packet(site(), lease(0), &n.to_string()));
         world.run(Duration::from_secs(1));
     }
     world.with_client(0, |client, out, now| client.handle_stop(out, now));
@@ -95,7 +95,7 @@ fn a_silent_client_of_a_stock_server_can_be_reached_all_day() {
     for hour in 0..24 {
         for n in 0..20 {
             world.run(Duration::from_millis(179_999));
-            world.to_client(&packet(site(), lease(0), &format!("{hour}:{n}")));
+            world.send_to_client(&packet(site(), lease(0), &format!("{hour}:{n}")));
             world.run(Duration::from_millis(1));
         }
     }

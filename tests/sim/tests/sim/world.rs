@@ -279,7 +279,7 @@ impl World {
     }
 
     /// Gives the server a packet from its tun.
-    pub(crate) fn to_client(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_to_client(&mut self, bytes: &[u8]) {
         self.with_server(|server, out, now, _| match server {
             Server::Ours(tunnel) => tunnel.handle_packet(bytes, out, now),
             Server::Stock(stock) => stock.send(bytes),
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// Gives a client a packet from its tun, for the site.
-    pub(crate) fn to_site(&mut self, n: usize, words: &str) {
+    pub(crate) fn send_to_site(&mut self, n: usize, words: &str) {
         let bytes = packet(lease(n), site(), words);
         self.with_client(n, |client, out, now| client.handle_packet(&bytes, out, now));
     }
