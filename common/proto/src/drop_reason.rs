@@ -146,6 +146,14 @@ mod tests {
     }
 
     #[test]
+    fn the_protocol_document_names_each() {
+        let document = include_str!("../../../docs/protocol.md");
+        for reason in DropReason::ALL {
+            assert!(document.contains(&format!("| `{reason}` |")), "{reason} is missing");
+        }
+    }
+
+    #[test]
     fn reasons_stand_at_their_own_place_in_the_list() {
         for (place, reason) in DropReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, place);
