@@ -1,5 +1,7 @@
 //! The lab behaves as the article's network does, before v6tun enters it.
 
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -109,7 +111,7 @@ fn a_lab_stands_in_seconds_and_leaves_nothing() -> Result<()> {
     let id = lab.dir().file_name().and_then(|name| name.to_str()).map(str::to_owned).unwrap_or_default();
     assert_eq!(ownership::traces(&id)?.len(), 9 + 9 + 2);
     drop(lab);
-    assert_eq!(ownership::traces(&id)?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(ownership::traces(&id)?, Vec::<PathBuf>::new());
     ensure!(took < Duration::from_secs(10), "the lab took {took:?}");
     Ok(())
 }
@@ -124,35 +126,29 @@ fn a_panic_leaves_nothing() -> Result<()> {
         panic!("on purpose");
     }));
     ensure!(panicked.is_err() && !id.is_empty());
-    assert_eq!(ownership::traces(&id)?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(ownership::traces(&id)?, Vec::<PathBuf>::new());
     Ok(())
-}
-
-/// The part of a test program that is killed while it holds a lab.
-#[test]
-#[ignore = "started by the test below, which kills it"]
-fn a_lab_is_held_until_killed() -> Result<()> {
-    let lab = Lab::build()?;
-    println!("holding {}", lab.dir().display());
-    let mut sleep = lab.pc.spawn("sleep", "sleep 600")?;
-    sleep.wait(Duration::from_secs(600)).map(drop)
 }
 
 #[test]
 fn the_lab_of_a_killed_program_goes_with_the_next_one() -> Result<()> {
     let log = tempfile::NamedTempFile::new()?;
-    let mut holder = std::process::Command::new(std::env::current_exe()?)
-        .args(["--ignored", "--exact", "--nocapture", "a_lab_is_held_until_killed"])
+    let mut holder = Command::new(env!("CARGO_BIN_EXE_lab"))
+        // An input that does not end.
+        .stdin(Stdio::piped())
         .stdout(log.reopen()?)
         .spawn()?;
-    let id = holder.id().to_string() + "-0";
-    let held = || Ok(std::fs::read_to_string(log.path())?.contains("holding"));
+    let id = format!("{}-0", holder.id());
+    let held = || Ok(std::fs::read_to_string(log.path())?.contains("stands"));
     let waited = wait_until("the other program's lab", Duration::from_secs(30), held);
+    let name = format!("v6t-{id}-pc");
+    let busy = Command::new("ip").args(["netns", "exec", &name, "sleep", "600"]).spawn();
     holder.kill()?;
     holder.wait()?;
     waited?;
     assert!(!ownership::traces(&id)?.is_empty());
     let _next = Lab::build()?;
-    assert_eq!(ownership::traces(&id)?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(ownership::traces(&id)?, Vec::<PathBuf>::new());
+    ensure!(busy?.wait()?.code().is_none(), "a program in the lab was not killed");
     Ok(())
 }

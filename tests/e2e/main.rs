@@ -6,5 +6,6 @@ mod path;
 mod pc_untouched;
 mod tools;
 mod turtle;
+mod vps_killed;
 mod vps_restored;
 mod vps_route;

@@ -180,6 +180,22 @@ impl Lab {
         outcome
     }
 
+    /// All the machines, in the order of the drawing.
+    #[must_use]
+    pub fn machines(&self) -> [&Namespace; 9] {
+        [
+            &self.pc,
+            &self.laptop,
+            &self.home,
+            &self.carrier,
+            &self.provider,
+            &self.site,
+            &self.segment,
+            &self.vps,
+            &self.neighbour,
+        ]
+    }
+
     /// The lab's own folder: logs, keys, configurations, state. Removed with the lab.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -46,6 +46,14 @@ impl Narrator {
         }
     }
 
+    /// Shows a program's log without its time stamps and levels.
+    pub(crate) fn quote_log(&self, log: &str) {
+        for line in log.lines() {
+            let text = line.split_once(" INFO ").map_or(line, |(_time, text)| text.trim_start());
+            println!("    {text}");
+        }
+    }
+
     /// Types a command, shows what it said, and returns that. A command that must fail is one of the demo's
     /// points too, so the exit code is not judged here.
     pub(crate) fn run(&self, host: &Namespace, command_line: &str) -> Result<String> {

@@ -29,7 +29,7 @@ pub(crate) fn play(narrator: &mut Narrator) -> Result<()> {
     lab.narrate_failure(|| {
         show_ipv4_only(narrator, &lab)?;
         let server = start_server(narrator, &deployment)?;
-        let client = start_client(narrator, &deployment)?;
+        let client = start_client(narrator, &deployment, &server)?;
         show_ipv6(narrator, &lab)?;
         show_dance(narrator, &lab)?;
         show_way_in(narrator, &lab)?;
@@ -51,17 +51,20 @@ fn start_server(narrator: &mut Narrator, deployment: &Deployment) -> Result<Proc
     narrator.scene("The server on the VPS: each change is said as the command that it equals");
     let server = deployment.server.up()?;
     narrator.prompt(deployment.server.host(), "v6tun-server up");
-    narrator.quote(&server.stderr());
+    narrator.quote_log(&server.stderr());
     narrator.quote(&server.stdout());
     Ok(server)
 }
 
-fn start_client(narrator: &mut Narrator, deployment: &Deployment) -> Result<Process> {
+fn start_client(narrator: &mut Narrator, deployment: &Deployment, server: &Process) -> Result<Process> {
     narrator.scene("The client on the PC: the VPS lends it an address");
+    let said_before = server.stderr().len();
     let client = deployment.pc.up()?;
     narrator.prompt(deployment.pc.host(), "v6tun-client up");
-    narrator.quote(&client.stderr());
+    narrator.quote_log(&client.stderr());
     narrator.quote(&client.stdout());
+    narrator.say("Meanwhile on the VPS:");
+    narrator.quote_log(server.stderr().get(said_before..).unwrap_or_default());
     Ok(client)
 }
 
@@ -110,7 +113,7 @@ fn take_down(
         narrator.prompt(installation.host(), &format!("{} down", installation.program()));
         installation.down()?;
         process.wait(std::time::Duration::from_secs(10))?;
-        narrator.quote(process.stderr().get(said_before..).unwrap_or_default());
+        narrator.quote_log(process.stderr().get(said_before..).unwrap_or_default());
     }
     Ok(())
 }
