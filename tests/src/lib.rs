@@ -5,6 +5,9 @@
 //! dances for IPv6 visitors only. [`product`] runs the real `v6tun-server` and `v6tun-client` in it.
 //! [`turtle_site`] is that site. The end-to-end tests (`tests/e2e`) and the `demo` program stand on these.
 
+pub mod hostile_peer;
 pub mod lab;
+pub mod product;
 
 pub mod turtle_site;
+pub mod wireguard_go;
