@@ -1,6 +1,9 @@
 //! End to end: the real programs in the lab's network, looked at with real tools.
 
+mod bad_input;
 mod demo;
+mod idle;
+mod interop;
 mod lease_start;
 mod path;
 mod pc_untouched;
