@@ -5,38 +5,62 @@ use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
+use tracing::warn;
 use v6tun_host::network::{Journal, Network, Requirement, carry_out, plan};
 
-/// The host's side of the server: what was changed so far, and how it is changed.
+/// The host's side of the server: what must be true of it, and what was changed so far.
 pub(crate) struct Lending<'a> {
-    pub(crate) network: &'a Network,
+    network: &'a Network,
+    /// Every change that is not undone yet.
     pub(crate) journal: Journal,
-    config: &'a Config,
-    named_uplink: String,
+    interface: &'a str,
+    uplink: String,
+    /// All that must be true: of the start and of each lease so far.
+    desired: Vec<Requirement>,
     /// Addresses that the host carries, in the order of their leases.
     lent: Vec<Ipv6Addr>,
+    /// Why the host could not be repaired when it was last looked at; said once.
+    unrepaired: Option<String>,
 }
 
 impl<'a> Lending<'a> {
     pub(crate) fn new(network: &'a Network, journal: Journal, config: &'a Config, uplink: &Uplink) -> Self {
-        Self { network, journal, config, named_uplink: uplink.link.name.clone(), lent: Vec::new() }
+        Self {
+            network,
+            journal,
+            interface: &config.interface,
+            uplink: uplink.link.name.clone(),
+            desired: uplink_plan::startup(config, uplink),
+            lent: Vec::new(),
+            unrepaired: None,
+        }
     }
 
-    /// Makes the requirements true; each change is logged, and journalled before it is made.
-    pub(crate) async fn reconcile(&mut self, desired: &[Requirement]) -> Result<()> {
-        let observed = self.network.observe(desired).await?;
-        let changes = plan(desired, &observed);
+    /// Makes everything true that must be; each change is logged, and journalled before it is made.
+    pub(crate) async fn reconcile(&mut self) -> Result<()> {
+        let observed = self.network.observe(&self.desired).await?;
+        let changes = plan(&self.desired, &observed);
         Ok(carry_out(self.network, &mut self.journal, changes).await?)
     }
 
     /// Makes the host carry one lease. A second call for the same address finds nothing to do.
     pub(crate) async fn lend(&mut self, address: Ipv6Addr) -> Result<()> {
-        let uplink = Uplink::find(self.network, Some(&self.named_uplink)).await?;
+        let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
         uplink_guard::check_unused(address, &uplink)?;
         if !self.lent.contains(&address) {
             self.lent.push(address);
+            let lease = uplink_plan::lease(address, &self.lent, self.interface, &uplink);
+            self.desired.extend(lease);
         }
-        let desired = uplink_plan::lease(address, &self.lent, &self.config.interface, &uplink);
-        self.reconcile(&desired).await
+        self.reconcile().await
+    }
+
+    /// Puts right what somebody else has changed since the last look.
+    pub(crate) async fn look_again(&mut self) {
+        let unrepaired = self.reconcile().await.err().map(|error| format!("{error:#}"));
+        if let Some(why) = unrepaired.as_ref().filter(|_| unrepaired != self.unrepaired) {
+            warn!("the host is not as it must be: {why}");
+        }
+        self.unrepaired = unrepaired;
     }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
 
     let mut lending = Lending::new(&network, undo::open_journal(&folders.journal)?, &config, &uplink);
     let served = async {
-        lending.reconcile(&uplink_plan::startup(&config, &uplink)).await?;
+        lending.reconcile().await?;
         let (event_loop, events) = EventLoop::start(tunnel(&config, &uplink, addresses), tun, socket)?;
         let identity = identity(&config, &uplink);
         let server = Server { lending: &mut lending, event_loop, events, control: &mut control, identity };

@@ -7,12 +7,17 @@ use crate::lending::Lending;
 use crate::status::{Identity, Status};
 use anyhow::{Result, bail};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 use v6tun_host::signal::StopSignals;
 use v6tun_host::tun::Tun;
 use v6tun_keys::PublicKey;
 use v6tun_proto::ServerEvent;
+
+/// How often the host is looked at, and repaired where somebody has changed it.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Everything that a running server holds.
 pub(crate) struct Server<'s, 'l> {
@@ -52,6 +57,8 @@ impl Server<'_, '_> {
     }
 
     async fn run(&mut self, signals: &mut StopSignals) -> Stop {
+        let mut looks = interval(LOOK_AGAIN);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 signal = signals.requested() => {
@@ -62,6 +69,7 @@ impl Server<'_, '_> {
                     Some(event) => self.handle_event(event).await,
                     None => return Stop::DataPathEnded,
                 },
+                _ = looks.tick() => self.lending.look_again().await,
                 (request, asked) = self.control.next() => match request {
                     ControlRequest::Down => return Stop::Asked(asked),
                     ControlRequest::Status => self.answer_status(asked).await,
