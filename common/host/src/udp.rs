@@ -3,6 +3,7 @@
 //! Outer datagrams may be fragmented on their way (DF is not set): the path's MTU is not measured, and a datagram
 //! in two pieces is better than none. IPv4 peers of a dual-stack socket appear under their IPv4 addresses.
 
+mod local_addresses;
 mod options;
 mod receive;
 mod send;
@@ -16,6 +17,8 @@ use std::{
 use quinn_udp::{UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use local_addresses::LocalAddresses;
+
 pub use receive::{ReceiveBuffers, Received};
 pub use send::{OutgoingDatagram, SendReport};
 
@@ -26,16 +29,20 @@ pub struct UdpSocket {
     state: UdpSocketState,
     local: SocketAddr,
     segmentation: send::Segmentation,
+    locals: LocalAddresses,
 }
 
 impl UdpSocket {
     /// Binds to this address. An IPv6 wildcard takes IPv4 as well.
     ///
+    /// With a port of its own choosing, as a server has, the socket answers each peer from the address that the
+    /// peer sent to. With port 0, as for a client, the kernel chooses, so that it follows a change of networks.
+    ///
     /// # Errors
     ///
     /// [`BindError`] with the address and what the kernel said.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::open(address).map_err(|source| BindError { address, source })
+        Self::open(address, address.port() != 0).map_err(|source| BindError { address, source })
     }
 
     /// Binds to this port on all addresses, IPv6 and IPv4; on IPv4 alone where the host has no IPv6 sockets. Port 0
@@ -54,7 +61,7 @@ impl UdpSocket {
         }
     }
 
-    fn open(address: SocketAddr) -> io::Result<Self> {
+    fn open(address: SocketAddr, answers_from_where_asked: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
@@ -66,7 +73,8 @@ impl UdpSocket {
         options::enlarge_buffers(&socket);
         let local = socket.local_addr()?.as_socket().unwrap_or(address);
         let segmentation = send::Segmentation::new(state.max_gso_segments());
-        Ok(Self { socket, state, local, segmentation })
+        let locals = LocalAddresses::new(answers_from_where_asked);
+        Ok(Self { socket, state, local, segmentation, locals })
     }
 
     /// The address and port that the socket is bound to.
@@ -153,6 +161,43 @@ mod tests {
         assert_eq!(to_canonical(mapped), "192.0.2.1:51820".parse().unwrap());
         let native: SocketAddr = "[2001:db8::1]:51820".parse().unwrap();
         assert_eq!(to_canonical(native), native);
+    }
+
+    #[test]
+    fn a_server_answers_from_the_address_that_was_asked() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let mut server = UdpSocket::open(any, true).unwrap();
+        let port = server.local_address().port();
+        // A connected socket takes answers from nowhere else than where it has sent to.
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        client.connect(("127.0.0.2", port)).unwrap();
+        client.send(b"ask").unwrap();
+        let mut buffers = ReceiveBuffers::new();
+        server.receive_batch(&mut buffers).unwrap();
+        let destination = buffers.iter().next().unwrap().source;
+
+        let train = [0, 6].map(|start| OutgoingDatagram { destination, start, len: 6 });
+        assert_eq!(server.send_batch(b"answeranswer", train.into_iter()), SendReport::default());
+        for _ in 0..2 {
+            let mut answer = [0; 16];
+            let len = client.recv(&mut answer).unwrap();
+            assert_eq!(&answer[..len], b"answer");
+        }
+    }
+
+    #[test]
+    fn an_address_that_this_host_has_no_longer_is_not_insisted_on() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let mut server = UdpSocket::open(any, true).unwrap();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        let destination = client.local_addr().unwrap();
+        server.locals.note(destination, "192.0.2.77".parse().unwrap());
+        let one = OutgoingDatagram { destination, start: 0, len: 4 };
+        assert_eq!(server.send_batch(b"here", std::iter::once(one)), SendReport::default());
+        assert_eq!(client.recv(&mut [0; 16]).unwrap(), 4);
+        assert_eq!(server.locals.of(destination), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IoSliceMut},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
 };
 
 use quinn_udp::{RecvMeta, UdpSockRef};
@@ -23,8 +23,6 @@ pub struct ReceiveBuffers {
 pub struct Received<'a> {
     /// Who sent it, v4-mapped addresses as IPv4.
     pub source: SocketAddr,
-    /// The address of this host that it was sent to, where the kernel said.
-    pub local: Option<IpAddr>,
     /// The UDP payload.
     pub datagram: &'a [u8],
 }
@@ -41,9 +39,8 @@ impl ReceiveBuffers {
         let buffers = self.bytes.chunks_exact(RECEIVE_BUFFER_LEN).zip(&self.metas);
         buffers.take(self.filled).flat_map(|(buffer, meta)| {
             let source = to_canonical(meta.addr);
-            let local = meta.dst_ip.map(|ip| ip.to_canonical());
             let train = buffer.get(..meta.len).unwrap_or_default();
-            train.chunks(meta.stride.max(1)).map(move |datagram| Received { source, local, datagram })
+            train.chunks(meta.stride.max(1)).map(move |datagram| Received { source, datagram })
         })
     }
 }
@@ -61,12 +58,17 @@ impl UdpSocket {
     ///
     /// `WouldBlock` when nothing has; others are what an ICMP error or the kernel left on the socket, and the next
     /// call may well succeed. After an error the buffers are empty.
-    pub fn receive_batch(&self, buffers: &mut ReceiveBuffers) -> io::Result<()> {
+    pub fn receive_batch(&mut self, buffers: &mut ReceiveBuffers) -> io::Result<()> {
         buffers.filled = 0;
         let mut chunks = buffers.bytes.chunks_exact_mut(RECEIVE_BUFFER_LEN);
         let mut slices: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         buffers.filled = self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.metas)?;
+        for meta in buffers.metas.iter().take(buffers.filled) {
+            if let Some(local) = meta.dst_ip {
+                self.locals.note(to_canonical(meta.addr), local.to_canonical());
+            }
+        }
         Ok(())
     }
 }

@@ -1,6 +1,10 @@
 //! Sending: neighbours of equal size to one destination leave in one system call (UDP GSO).
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
 
 use quinn_udp::{Transmit, UdpSockRef};
 
@@ -73,16 +77,43 @@ impl UdpSocket {
         }
     }
 
+    /// Sends from where the peer has sent to; from where the kernel chooses if that is no longer possible.
     fn transmit(
-        &self,
+        &mut self,
         destination: SocketAddr,
         contents: &[u8],
         segment_size: Option<usize>,
     ) -> io::Result<()> {
+        let src_ip = self.locals.of(destination);
+        let outcome = self.try_transmit(destination, contents, segment_size, src_ip);
+        // Of a train it may be the segmentation that is refused: its datagrams will tell, one by one.
+        let is_one = segment_size.is_none_or(|len| len >= contents.len());
+        match outcome {
+            Err(error) if src_ip.is_some() && is_one && says_bad_source(&error) => {
+                self.locals.forget(destination);
+                self.try_transmit(destination, contents, segment_size, None)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn try_transmit(
+        &self,
+        destination: SocketAddr,
+        contents: &[u8],
+        segment_size: Option<usize>,
+        src_ip: Option<IpAddr>,
+    ) -> io::Result<()> {
         let destination = self.to_socket_family(destination);
-        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip: None };
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
         self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
     }
+}
+
+/// Whether the source address may be what the kernel refuses.
+fn says_bad_source(error: &io::Error) -> bool {
+    let refusals = [libc::EINVAL, libc::EADDRNOTAVAIL, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENODEV];
+    error.raw_os_error().is_some_and(|number| refusals.contains(&number))
 }
 
 impl SendReport {
@@ -198,7 +229,7 @@ mod tests {
     }
 
     /// Datagrams on the loopback are in the receiver's queue when the send returns.
-    fn receive_all(socket: &UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
+    fn receive_all(socket: &mut UdpSocket) -> Vec<(SocketAddr, Vec<u8>)> {
         let mut buffers = ReceiveBuffers::new();
         let mut all = Vec::new();
         while socket.receive_batch(&mut buffers).is_ok() {
@@ -209,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_batch_arrives_datagram_by_datagram_whatever_the_trains_it_left_in() {
-        let (mut sender, receiver, other) = (loopback(), loopback(), loopback());
+        let (mut sender, mut receiver, mut other) = (loopback(), loopback(), loopback());
         let (to, elsewhere) = (receiver.local_address(), other.local_address());
         let lens = [1400, 1400, 1400, 700, 1400, 32, 32];
         let mut wanted: Vec<_> = lens.iter().map(|&len| (to, len)).collect();
@@ -219,7 +250,7 @@ mod tests {
         let report = sender.send_batch(&bytes, datagrams.into_iter());
 
         assert_eq!(report, SendReport::default());
-        let received = receive_all(&receiver);
+        let received = receive_all(&mut receiver);
         assert_eq!(received.iter().map(|(_, one)| one.len()).collect::<Vec<_>>(), lens);
         assert!(
             received
@@ -227,15 +258,15 @@ mod tests {
                 .all(|(source, one)| *source == sender.local_address()
                     && one.iter().all(|byte| *byte == one[0]))
         );
-        assert_eq!(receive_all(&other).len(), 1);
+        assert_eq!(receive_all(&mut other).len(), 1);
     }
 
     #[test]
     fn more_than_one_call_carries_is_sent_in_several() {
-        let (mut sender, receiver) = (loopback(), loopback());
+        let (mut sender, mut receiver) = (loopback(), loopback());
         let (bytes, datagrams) = lay_out(&[(receiver.local_address(), 1452); 150]);
         assert_eq!(sender.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
-        assert_eq!(receive_all(&receiver).len(), 150);
+        assert_eq!(receive_all(&mut receiver).len(), 150);
     }
 
     #[test]
@@ -244,23 +275,23 @@ mod tests {
         let port = both.local_address().port();
         let (bytes, datagrams) = lay_out(&[(SocketAddr::from(([127, 0, 0, 1], port)), 100)]);
         assert_eq!(four.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
-        let received = receive_all(&both);
+        let received = receive_all(&mut both);
         assert_eq!(received[0].0, four.local_address(), "canonical, not v4-mapped");
 
         let (bytes, datagrams) = lay_out(&[(received[0].0, 100); 3]);
         assert_eq!(both.send_batch(&bytes, datagrams.into_iter()), SendReport::default());
-        assert_eq!(receive_all(&four).len(), 3);
+        assert_eq!(receive_all(&mut four).len(), 3);
     }
 
     #[test]
     fn port_zero_is_refused_without_giving_up_segmentation() {
-        let (mut sender, receiver) = (loopback(), loopback());
+        let (mut sender, mut receiver) = (loopback(), loopback());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let (bytes, datagrams) = lay_out(&[(nowhere, 100), (nowhere, 100), (receiver.local_address(), 100)]);
         let before = sender.segmentation.segments(100);
         let report = sender.send_batch(&bytes, datagrams.into_iter());
         assert_eq!(report, SendReport { refused: 2, ..SendReport::default() });
-        assert_eq!(receive_all(&receiver).len(), 1);
+        assert_eq!(receive_all(&mut receiver).len(), 1);
         assert_eq!(sender.segmentation.segments(100), before);
     }
 
