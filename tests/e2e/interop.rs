@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, VPS_IPV4, leasable};
 use v6tun_tests::lab::{Lab, Namespace, Options, Process, wait_until};
 use v6tun_tests::product::{Installation, PORT, server_toml};
+use v6tun_tests::stock_wireguard::{Implementation, StockWireGuard};
 use v6tun_tests::turtle_site::DANCES;
-use v6tun_tests::wireguard_go::WireGuardGo;
 
 /// The neighbour's IPv4 address.
 const NEIGHBOUR_IPV4: &str = "203.0.113.234";
@@ -108,7 +108,7 @@ fn live_through_a_rekey(directions: &[Direction<'_>]) -> Result<()> {
 }
 
 /// A stock client with the key of an installed one, its leased address written down by hand.
-fn stock_client(installed: &Installation, server: &Installation) -> Result<WireGuardGo> {
+fn stock_client(installed: &Installation, server: &Installation) -> Result<StockWireGuard> {
     let private = std::fs::read_to_string(installed.dir().join("private.key")).context("the client's key")?;
     let configuration = format!(
         "[Interface]\nPrivateKey = {}\n[Peer]\nPublicKey = {}\nEndpoint = {VPS_IPV4}:{PORT}\n\
@@ -116,33 +116,21 @@ fn stock_client(installed: &Installation, server: &Installation) -> Result<WireG
         private.trim(),
         server.public_key()
     );
-    let stock = WireGuardGo::start(installed.host(), &configuration, &[leasable(0)])?;
-    let device = stock.device();
-    installed.host().ip(&format!("route add ::/1 dev {device}\nroute add 8000::/1 dev {device}"))?;
+    let (host, program) = (installed.host(), Implementation::WireGuardGo);
+    let stock = StockWireGuard::start(host, program, &configuration, &[leasable(0)])?;
+    stock.route_everything()?;
     Ok(stock)
 }
 
 /// A stock server on the neighbour, with the manual steps of the article around it. It takes any source,
 /// so that whatever its client sends is seen.
-fn stock_server(lab: &Lab, key: &Key, client: &str) -> Result<WireGuardGo> {
+fn stock_server(lab: &Lab, key: &Key, client: &str) -> Result<StockWireGuard> {
     let configuration = format!(
         "[Interface]\nPrivateKey = {}\nListenPort = {PORT}\n[Peer]\nPublicKey = {client}\nAllowedIPs = ::/0\n",
         key.private
     );
-    let neighbour = &lab.neighbour;
-    let stock = WireGuardGo::start(neighbour, &configuration, &[])?;
-    neighbour.set_sysctls(&[
-        ("net/ipv6/conf/ens3/accept_ra", "2"),
-        ("net/ipv6/conf/all/forwarding", "1"),
-        ("net/ipv6/conf/all/proxy_ndp", "1"),
-        ("net/ipv6/conf/ens3/proxy_ndp", "1"),
-        ("net/ipv6/neigh/ens3/proxy_delay", "0"),
-    ])?;
-    neighbour.ip(&format!(
-        "route add {LENT_BY_HAND}/128 dev {}
-         neigh add proxy {LENT_BY_HAND} dev ens3",
-        stock.device()
-    ))?;
+    let stock = StockWireGuard::start(&lab.neighbour, Implementation::WireGuardGo, &configuration, &[])?;
+    stock.lend(LENT_BY_HAND)?;
     Ok(stock)
 }
 

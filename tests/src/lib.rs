@@ -9,5 +9,5 @@ pub mod hostile_peer;
 pub mod lab;
 pub mod product;
 
+pub mod stock_wireguard;
 pub mod turtle_site;
-pub mod wireguard_go;
