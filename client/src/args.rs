@@ -1,11 +1,7 @@
 //! What the user types.
 
-use std::path::PathBuf;
-
-use clap::{Args as ClapArgs, Parser, Subcommand};
-
-/// Where the configuration stands unless `--config` names another file.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/v6tun/client.toml";
+use clap::{Parser, Subcommand};
+use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
 
 /// Gives this PC a global IPv6 address of a v6tun server, through a WireGuard tunnel.
 #[derive(Debug, Parser)]
@@ -17,26 +13,6 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// Options that stand before or after the subcommand.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct GlobalArgs {
-    /// Configuration file [default: /etc/v6tun/client.toml]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder of what must outlive the process: the undo journal
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/v6tun")]
-    pub(crate) state_dir: PathBuf,
-    /// Folder of the lock and the control socket
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/v6tun")]
-    pub(crate) runtime_dir: PathBuf,
-    /// Say more; twice: still more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// Say only what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Connect, and stay in the foreground until stopped; then leave this PC as it was found
@@ -45,20 +21,6 @@ pub(crate) enum Command {
     Down,
     /// Show the address, the server and what passed
     Status(StatusArgs),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct UpArgs {
-    /// Print the changes to this PC as commands, and make none
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct StatusArgs {
-    /// Print JSON (documented in docs/status.md)
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[cfg(test)]
@@ -79,11 +41,5 @@ mod tests {
         assert_eq!(before.global.config, after.global.config);
         assert_eq!(before.global.state_dir, after.global.state_dir);
         assert_eq!((before.global.verbose, after.global.verbose), (1, 1));
-    }
-
-    #[test]
-    fn the_default_in_the_help_is_the_one_that_is_used() {
-        let help = Args::command().render_help().to_string();
-        assert!(help.contains(&format!("[default: {DEFAULT_CONFIG}]")), "{help}");
     }
 }

@@ -11,8 +11,9 @@ use anyhow::Result;
 use serde::Deserialize;
 use v6tun_cli::{Failure, config_file};
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+use v6tun_wire::OrFail;
 
-use crate::{endpoint::Endpoint, hinted::OrFail, route_plan::MIN_MTU};
+use crate::{endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;

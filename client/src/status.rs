@@ -11,9 +11,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
-use v6tun_proto::ClientState;
-
-use crate::event_loop::Figures;
+use v6tun_proto::{ClientState, ClientTunnelStatus};
+use v6tun_wire::Figures;
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -96,7 +95,7 @@ pub(crate) struct Identity {
 
 impl Status {
     /// From the figures; `mtu` is the tun's.
-    pub(crate) fn new(identity: &Identity, mtu: Option<u16>, figures: Figures) -> Self {
+    pub(crate) fn new(identity: &Identity, mtu: Option<u16>, figures: Figures<ClientTunnelStatus>) -> Self {
         let Figures { tunnel, drops } = figures;
         Self {
             version: VERSION,

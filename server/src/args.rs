@@ -1,10 +1,7 @@
 //! What the administrator types.
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
-use std::path::PathBuf;
-
-/// Where the configuration stands unless `--config` names another file.
-pub(crate) const DEFAULT_CONFIG: &str = "/etc/v6tun/server.toml";
+use clap::{Parser, Subcommand};
+use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
 
 /// Lends global IPv6 addresses of this VPS to PCs, through a WireGuard-compatible tunnel.
 #[derive(Debug, Parser)]
@@ -16,26 +13,6 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
-/// Options that stand before or after the subcommand.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct GlobalArgs {
-    /// Configuration file [default: /etc/v6tun/server.toml]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Folder of what must outlive the process: the undo journal
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/v6tun")]
-    pub(crate) state_dir: PathBuf,
-    /// Folder of the lock and the control socket
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/v6tun")]
-    pub(crate) runtime_dir: PathBuf,
-    /// Say more; twice: still more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// Say only what is wrong
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve in the foreground until stopped; then leave the host as it was found
@@ -44,20 +21,6 @@ pub(crate) enum Command {
     Down,
     /// Show the clients, their addresses and what passed
     Status(StatusArgs),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct UpArgs {
-    /// Print the changes to this host as commands, and make none
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct StatusArgs {
-    /// Print JSON (documented in docs/status.md)
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
-use v6tun_cli::{Failure, config_file, misconfigured};
-use v6tun_keys::key_file::{self, KeyFileError};
-use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
+use v6tun_cli::{Failure, config_file};
+use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+use v6tun_wire::OrFail;
 
 /// The port that WireGuard's documentation uses.
 const DEFAULT_PORT: u16 = 51820;
@@ -103,7 +103,7 @@ impl Config {
         let raw: RawConfig = config_file::load(path)?;
         raw.check(path)?;
         let private_key = key_file::read_private_key(&config_file::resolve(path, &raw.private_key_file))
-            .map_err(misconfigured(KeyFileError::hint))?;
+            .or_misconfigured()?;
         let own = private_key.public_key();
         let clients =
             raw.client.into_iter().map(|client| client.read_keys(path, &own)).collect::<Result<Vec<_>>>()?;
@@ -223,7 +223,7 @@ impl RawClient {
             .preshared_key_file
             .map(|file| key_file::read_preshared_key(&config_file::resolve(path, &file)))
             .transpose()
-            .map_err(misconfigured(KeyFileError::hint))?;
+            .or_misconfigured()?;
         Ok(Client { name: self.name, public_key: self.public_key, preshared_key, address: self.address })
     }
 }

@@ -12,7 +12,7 @@ use v6tun_host::network::{Journal, Network, Requirement, carry_out, plan};
 pub(crate) struct Lending<'a> {
     network: &'a Network,
     /// Every change that is not undone yet.
-    pub(crate) journal: Journal,
+    journal: Journal,
     interface: &'a str,
     uplink: String,
     /// All that must be true: of the start and of each lease so far.

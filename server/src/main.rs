@@ -1,47 +1,53 @@
 //! `v6tun-server`: lends the VPS's global IPv6 addresses to PCs at the other end of a tunnel.
 //!
 //! [`args`] is what the administrator types, [`config`] what the file says, [`uplink`] what the host
-//! looks like, [`uplink_plan`] what must be true of it, [`event_loop`] the data path's thread, and
-//! [`command`] the order in which all of that happens.
+//! looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and [`up`] is the order in
+//! which all of that happens.
 
 mod args;
-mod command;
 mod config;
-mod control;
-mod event_loop;
-mod folders;
 mod lending;
 mod status;
-mod undo;
+mod up;
 mod uplink;
 mod uplink_guard;
 mod uplink_plan;
 
+use anyhow::Result;
 use args::{Args, Command};
 use clap::Parser;
+use status::Status;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use v6tun_cli::{error_report, logging};
+use v6tun_wire::{GlobalArgs, Role, StatusArgs};
 
-/// The name that stands in front of every message.
-pub(crate) const PROGRAM: &str = "v6tun-server";
+/// Which of the two programs this is.
+const ROLE: Role = Role::SERVER;
 
 fn main() -> ExitCode {
     let args = Args::parse();
     logging::init(args.global.verbose, args.global.quiet);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error_report::report(PROGRAM, &error),
+        Err(error) => error_report::report(ROLE.program, &error),
     }
 }
 
-fn run(args: &Args) -> anyhow::Result<()> {
+fn run(args: &Args) -> Result<()> {
     // One thread serves the administrator and the kernel; the packets have a thread of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match &args.command {
-            Command::Up(up) => command::up::run(&args.global, up).await,
-            Command::Down => command::down::run(&args.global).await,
-            Command::Status(status) => command::status::run(&args.global, status).await,
+            Command::Up(options) => up::run(&args.global, options).await,
+            Command::Down => v6tun_wire::down(ROLE, &args.global).await,
+            Command::Status(options) => tell_status(&args.global, options).await,
         }
     })
+}
+
+async fn tell_status(global: &GlobalArgs, options: &StatusArgs) -> Result<()> {
+    let status: Status = v6tun_wire::status(ROLE, global).await?;
+    let text = if options.json { serde_json::to_string_pretty(&status)? + "\n" } else { status.to_text() };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }

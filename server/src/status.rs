@@ -1,7 +1,6 @@
 //! What `status` shows: the answer of the running server, as JSON (documented in `docs/status.md`) and
 //! in wg(8)'s layout.
 
-use crate::event_loop::Figures;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{LeaseState, PeerStatus};
+use v6tun_wire::Figures;
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -55,8 +55,7 @@ pub(crate) struct Identity {
 }
 
 impl Status {
-    pub(crate) fn new(identity: &Identity, figures: Figures) -> Self {
-        let drops = figures.drops.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect();
+    pub(crate) fn new(identity: &Identity, figures: Figures<Vec<PeerStatus>>) -> Self {
         Self {
             version: VERSION,
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -64,8 +63,8 @@ impl Status {
             public_key: identity.public_key,
             listen_port: identity.listen_port,
             uplink: identity.uplink.clone(),
-            clients: figures.peers.into_iter().map(ClientStatus::from).collect(),
-            drops,
+            clients: figures.tunnel.into_iter().map(ClientStatus::from).collect(),
+            drops: figures.drops,
         }
     }
 

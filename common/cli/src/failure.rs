@@ -1,6 +1,5 @@
 //! A failure with what the user needs to know: the exit status and what to do about it.
 
-use std::error::Error;
 use std::fmt;
 
 use crate::exit_code;
@@ -70,66 +69,10 @@ impl Failure {
     }
 }
 
-/// Makes a report of an error that knows what can be done about it, as `map_err(hinted(BindError::hint))`.
-/// The error's causes are told with it; the exit status is [`exit_code::FAILED`].
-pub fn hinted<E: Error>(hint: impl FnOnce(&E) -> Option<String>) -> impl FnOnce(E) -> anyhow::Error {
-    carrying(exit_code::FAILED, hint)
-}
-
-/// As [`hinted`], for what is wrong with the configuration: [`exit_code::USAGE`].
-pub fn misconfigured<E: Error>(hint: impl FnOnce(&E) -> Option<String>) -> impl FnOnce(E) -> anyhow::Error {
-    carrying(exit_code::USAGE, hint)
-}
-
-fn carrying<E: Error>(
-    exit_code: u8,
-    hint: impl FnOnce(&E) -> Option<String>,
-) -> impl FnOnce(E) -> anyhow::Error {
-    move |error| {
-        let hint = hint(&error);
-        let what = with_causes(&error);
-        Failure { what, exit_code, hint }.into()
-    }
-}
-
-/// `what: why: why`; a cause that an error's own text ends with already is not said again.
-fn with_causes(error: &dyn Error) -> String {
-    let mut what = error.to_string();
-    let mut cause = error.source();
-    while let Some(why) = cause {
-        let text = why.to_string();
-        if !what.ends_with(&text) {
-            what.push_str(": ");
-            what.push_str(&text);
-        }
-        cause = why.source();
-    }
-    what
-}
-
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)
     }
 }
 
-impl Error for Failure {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot listen")]
-    struct Deaf(#[source] io::Error);
-
-    #[test]
-    fn a_hinted_error_keeps_its_causes_its_hint_and_its_status() {
-        let error = Deaf(io::Error::other("port taken"));
-        let error = hinted(|_: &Deaf| Some("take another".to_owned()))(error);
-        let failure = error.downcast_ref::<Failure>().expect("a Failure");
-        assert_eq!(failure.to_string(), "cannot listen: port taken");
-        assert_eq!((failure.hint(), failure.exit_code()), (Some("take another"), exit_code::FAILED));
-    }
-}
+impl std::error::Error for Failure {}

@@ -17,4 +17,4 @@ pub mod logging;
 pub mod table;
 
 pub use config_file::ConfigError;
-pub use failure::{Failure, hinted, misconfigured};
+pub use failure::Failure;

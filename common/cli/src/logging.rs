@@ -42,8 +42,9 @@ pub fn init(verbosity: u8, quiet: bool) {
 
 fn default_filter(verbosity: u8, quiet: bool) -> &'static str {
     match (quiet, verbosity) {
-        (true, _) => "warn",
-        (false, 0) => "warn,v6tun=info",
+        // What the WireGuard engine calls errors are retries to us, which the programs tell themselves.
+        (true, _) => "warn,boringtun=off",
+        (false, 0) => "warn,boringtun=off,v6tun=info",
         (false, 1) => "warn,v6tun=debug",
         (false, _) => "warn,v6tun=trace",
     }

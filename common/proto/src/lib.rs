@@ -33,6 +33,7 @@ mod stats;
 #[cfg(test)]
 mod testing;
 mod timer;
+mod tunnel;
 
 pub use batch::{DatagramBatch, DatagramSpan, Outputs, PacketBatch, PacketSpan};
 pub use client_tunnel::{ClientConfig, ClientState, ClientTunnel, ClientTunnelStatus};
@@ -42,6 +43,7 @@ pub use event::{ClientEvent, Lease, LossReason, ServerEvent};
 pub use server_tunnel::{ClientEntry, LeaseState, PeerStatus, ServerConfig, ServerTunnel};
 pub use stats::Stats;
 pub use timer::{Deadline, DeadlineReason};
+pub use tunnel::Tunnel;
 
 /// The version of v6tun, all of whose packages share one: what each end tells the other.
 pub const VERSION: (u16, u16, u16) = (

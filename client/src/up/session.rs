@@ -17,17 +17,13 @@ use v6tun_host::{
     network::{Journal, Network, carry_out, plan},
     tun::Tun,
 };
-use v6tun_proto::{ClientEvent, Lease};
+use v6tun_proto::{ClientEvent, ClientTunnel, Lease};
+use v6tun_wire::{EventLoop, Operator, Response, Wish};
 
-use super::{
-    operator::{Operator, Wish},
-    spoken,
-};
+use super::spoken;
 use crate::{
-    command::Response,
     config::Config,
     endpoint::Endpoint,
-    event_loop::{EventLoop, Order},
     route_plan::{self, Tunnel},
     status::{Identity, Status},
 };
@@ -60,7 +56,7 @@ pub(super) struct Session<'a> {
     identity: Identity,
     network: &'a Network,
     journal: Journal,
-    event_loop: EventLoop,
+    event_loop: EventLoop<ClientTunnel>,
     events: mpsc::Receiver<ClientEvent>,
     way: Way,
     lease: Option<Lease>,
@@ -78,7 +74,7 @@ impl<'a> Session<'a> {
         way: Way,
         network: &'a Network,
         journal: Journal,
-        event_loop: EventLoop,
+        event_loop: EventLoop<ClientTunnel>,
         events: mpsc::Receiver<ClientEvent>,
     ) -> Self {
         let mut ticks = interval(LOOK_AGAIN);
@@ -105,7 +101,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs until the operator wants the end, or the data path has ended; [`stop`](Self::stop) tells why.
-    pub(super) async fn run(&mut self, operator: &mut Operator) -> Result<()> {
+    pub(super) async fn run(&mut self, operator: &mut Operator<Status>) -> Result<()> {
         loop {
             tokio::select! {
                 wish = operator.next() => match wish {
@@ -226,16 +222,16 @@ impl<'a> Session<'a> {
             return;
         }
         info!(from = %self.way.endpoint, to = %found, "the server's name has another address");
-        match self.event_loop.order(Order::SetEndpoint(found)) {
+        match self.event_loop.order(move |tunnel, _, now| tunnel.set_endpoint(found, now)) {
             Ok(()) => self.way.endpoint = found,
             Err(error) => warn!("{error:#}"),
         }
     }
 
-    async fn tell_status(&self, reply: oneshot::Sender<Response>) {
+    async fn tell_status(&self, reply: oneshot::Sender<Response<Status>>) {
         let mtu = self.lease.as_ref().map(|lease| self.mtu_of(lease));
         let response = match self.event_loop.figures().await {
-            Ok(figures) => Response::Status(Box::new(Status::new(&self.identity, mtu, figures))),
+            Ok(figures) => Response::Status(Status::new(&self.identity, mtu, figures)),
             Err(error) => Response::Failed(format!("{error:#}")),
         };
         // Whoever asked may have gone: then nobody misses the answer.

@@ -1,42 +1,72 @@
-//! Whoever operates the client: by signals, or over the control socket.
+//! Whoever operates a running program: by signals, or over the control socket.
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
+use crate::{Folders, OrFail};
+use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
-use v6tun_host::{control_socket::ControlSocket, signal::StopSignals};
-
-use crate::command::{Request, Response};
+use v6tun_host::control_socket::ControlSocket;
+use v6tun_host::instance_lock::InstanceLock;
+use v6tun_host::signal::StopSignals;
 
 /// Requests that wait to be looked at: as many as the control socket serves connections.
 const REQUESTS: usize = 16;
 
-type Asked = (Request, oneshot::Sender<Response>);
+/// What the running program is asked.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Tell the figures.
+    Status,
+    /// Stop, restore the host, and answer only then.
+    Down,
+}
+
+/// What it answers; `S` is its status.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response<S> {
+    /// To [`Request::Status`].
+    Status(S),
+    /// To [`Request::Down`]: the host is as it was found.
+    Down,
+    /// The request could not be done, and why.
+    Failed(String),
+}
+
+type Reply<S> = oneshot::Sender<Response<S>>;
 
 /// What the operator wants.
 #[derive(Debug)]
-pub(super) enum Wish {
-    /// The end; `down` is answered once this PC is restored.
+pub enum Wish<S> {
+    /// The end; a `down` is answered once the host is restored.
     Stop,
     /// The figures.
-    Status(oneshot::Sender<Response>),
+    Status(Reply<S>),
 }
 
 /// Signals and control socket.
 #[derive(Debug)]
-pub(super) struct Operator {
+pub struct Operator<S> {
     signals: StopSignals,
-    requests: mpsc::Receiver<Asked>,
-    /// Each a `down` that waits for this PC's restoration.
-    waiting: Vec<oneshot::Sender<Response>>,
+    requests: mpsc::Receiver<(Request, Reply<S>)>,
+    /// Each a `down` that waits for the host's restoration.
+    waiting: Vec<Reply<S>>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
 
-impl Operator {
-    /// Begins to serve the control socket.
-    pub(super) fn new(signals: StopSignals, control: ControlSocket) -> Self {
+impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
+    /// Begins to listen to signals and at the control socket. Comes before the first change to the host, so that
+    /// an early signal leaves none behind.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn listen(folders: &Folders, lock: &InstanceLock) -> Result<Self> {
+        let signals = StopSignals::listen().context("cannot listen for signals")?;
+        let control = ControlSocket::bind(&folders.control_socket, lock).or_failed()?;
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {
@@ -44,11 +74,11 @@ impl Operator {
             let _ended = stopped.await;
         };
         let server = tokio::spawn(control.serve(stopped, move |request| hand_over(ask.clone(), request)));
-        Self { signals, requests, waiting: Vec::new(), stop, server }
+        Ok(Self { signals, requests, waiting: Vec::new(), stop, server })
     }
 
     /// The next wish. One that comes between two calls is not lost.
-    pub(super) async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> Wish<S> {
         tokio::select! {
             signal = self.signals.requested() => {
                 info!("{signal}");
@@ -65,7 +95,7 @@ impl Operator {
     }
 
     /// Tells all that wait how it ended, those too that asked meanwhile, and closes the control socket.
-    pub(super) async fn answer(mut self, restored: &anyhow::Result<()>) {
+    pub async fn answer(mut self, restored: &Result<()>) {
         self.requests.close();
         while let Some((request, reply)) = self.requests.recv().await {
             if request == Request::Down {
@@ -87,7 +117,7 @@ impl Operator {
     }
 }
 
-async fn hand_over(ask: mpsc::Sender<Asked>, request: Request) -> Response {
+async fn hand_over<S>(ask: mpsc::Sender<(Request, Reply<S>)>, request: Request) -> Response<S> {
     let (reply, answer) = oneshot::channel();
     let ending = || Response::Failed("it is ending".to_owned());
     if ask.send((request, reply)).await.is_err() {

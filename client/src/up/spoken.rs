@@ -11,16 +11,16 @@ use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{LossReason, RefusalReason};
 
-use crate::PROGRAM;
+use crate::ROLE;
 
 /// Says a line to whoever follows the connection. Where standard output is closed nobody does.
 pub(super) fn say(line: &str) {
-    let _unheard = writeln!(io::stdout().lock(), "{PROGRAM}: {line}");
+    let _unheard = writeln!(io::stdout().lock(), "{}: {line}", ROLE.program);
 }
 
 /// Says what is wrong, and what to do about it.
 pub(super) fn complain(line: &str, hint: &str) {
-    let _unheard = writeln!(io::stderr().lock(), "{PROGRAM}: {line}\nhint: {hint}");
+    let _unheard = writeln!(io::stderr().lock(), "{}: {line}\nhint: {hint}", ROLE.program);
 }
 
 pub(super) fn up(address: Ipv6Addr, endpoint: SocketAddr, rtt: Option<Duration>) -> String {

@@ -1,19 +1,19 @@
 //! `v6tun-server up --dry-run`: the changes as commands, and none of them made.
 
-use crate::args::GlobalArgs;
+use crate::ROLE;
 use crate::config::Config;
-use crate::folders::Folders;
 use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use v6tun_host::network::{Network, Requirement, plan};
+use v6tun_wire::{Folders, GlobalArgs};
 
 pub(crate) async fn run(global: &GlobalArgs, config: &Config, addresses: &[Ipv6Addr]) -> Result<()> {
     let network = Network::open()?;
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
-    if Folders::named(global).journal.exists() {
+    if Folders::named(ROLE, global).journal.exists() {
         println!("# a server was killed or is running: what it changed is restored first");
     }
     println!("# at start");

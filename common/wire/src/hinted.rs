@@ -10,7 +10,7 @@ use v6tun_host::{
 use v6tun_keys::key_file::KeyFileError;
 
 /// An error that may know what to do about it.
-pub(crate) trait Hinted: Error + Send + Sync + Sized + 'static {
+pub trait Hinted: Error + Send + Sync + Sized + 'static {
     /// What to do about it.
     fn hint(&self) -> Option<String>;
 }
@@ -37,7 +37,7 @@ hinted!(
 );
 
 /// Gives an error its exit status and keeps its hint.
-pub(crate) trait OrFail<T> {
+pub trait OrFail<T> {
     /// It was tried, and failed.
     fn or_failed(self) -> anyhow::Result<T>;
     /// What the configuration names is at fault.

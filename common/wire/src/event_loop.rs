@@ -1,70 +1,77 @@
-//! The data path's side of the client: the tunnel and its batches, driven by `v6tun_host::data_path`.
+//! One end of the tunnel and its batches, driven by `v6tun_host::data_path` in a thread of its own.
 //!
-//! One thread owns the [`ClientTunnel`]. What is slow (netlink, files, the control socket) runs on the main thread
-//! and speaks with this one over two bounded channels: [`Order`]s in, [`ClientEvent`]s out.
-
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    ops::ControlFlow,
-    sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
-    thread::JoinHandle,
-    time::Instant,
-};
+//! That thread owns the [`Tunnel`]. What is slow (netlink, files, the control socket) runs on the main thread
+//! and speaks with it over two bounded channels: orders in, events out.
 
 use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-use v6tun_host::{
-    data_path::{DataPath, Engine, Loss, OutgoingDatagram, Waker},
-    tun::Tun,
-    udp::UdpSocket,
-};
-use v6tun_proto::{ClientEvent, ClientTunnel, ClientTunnelStatus, DatagramBatch, Outputs, PacketBatch};
+use v6tun_host::data_path::{DataPath, Engine, Loss, OutgoingDatagram, Waker};
+use v6tun_host::tun::Tun;
+use v6tun_host::udp::UdpSocket;
+use v6tun_proto::{DatagramBatch, Outputs, PacketBatch, Tunnel};
 
-/// Orders that wait for the data path at most. It takes all of them at each wake-up.
-const ORDERS: usize = 32;
-/// Events that wait for the main thread at most; more stay in the tunnel, which has its own bound.
-const EVENTS: usize = 64;
-
-/// What the main thread asks of the data path.
-#[derive(Debug)]
-pub(crate) enum Order {
-    /// The server's name has another address now.
-    SetEndpoint(SocketAddr),
-    /// Tell the figures.
-    Figures(oneshot::Sender<Figures>),
-    /// Say bye to the server, and end.
-    Stop,
-}
+/// Orders that wait for the data path at most. It takes all of them at each wake-up; a full channel means that
+/// the thread is stuck, and then more orders would not help.
+const ORDERS: usize = 256;
+/// Events that wait for the main thread at most: a burst of connecting clients. More stay in the tunnel, which
+/// has a bound of its own.
+const EVENTS: usize = 256;
 
 /// What the tunnel and the data path counted.
 #[derive(Clone, Debug)]
-pub(crate) struct Figures {
-    pub(crate) tunnel: ClientTunnelStatus,
-    /// Dropped packets and datagrams by reason, those that happened.
-    pub(crate) drops: BTreeMap<String, u64>,
+pub struct Figures<S> {
+    /// The tunnel's.
+    pub tunnel: S,
+    /// Dropped packets and datagrams by reason; a reason that never occurred is left out.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// An input that the main thread gives to the tunnel.
+type Input<T> = Box<dyn FnOnce(&mut T, &mut Outputs<'_>, Instant) + Send>;
+
+enum Order<T: Tunnel> {
+    Tunnel(Input<T>),
+    Figures(oneshot::Sender<Figures<T::Status>>),
+    Stop,
 }
 
 /// The main thread's handle of the running data path.
 #[derive(Debug)]
-pub(crate) struct EventLoop {
-    orders: SyncSender<Order>,
+pub struct EventLoop<T: Tunnel> {
+    orders: SyncSender<Order<T>>,
     waker: Waker,
     thread: JoinHandle<std::io::Result<Tun>>,
 }
 
-impl EventLoop {
+impl<T> EventLoop<T>
+where
+    T: Tunnel + Send + 'static,
+    T::Event: Send + 'static,
+    T::Status: Send + 'static,
+{
     /// Starts the thread `v6tun-data`; the events come out of the returned channel, which closes when the thread
     /// ends.
-    pub(crate) fn start(
-        tunnel: ClientTunnel,
-        tun: Tun,
-        socket: UdpSocket,
-    ) -> Result<(Self, mpsc::Receiver<ClientEvent>)> {
+    ///
+    /// # Errors
+    /// When the kernel has no thread or descriptor left.
+    pub fn start(tunnel: T, tun: Tun, socket: UdpSocket) -> Result<(Self, mpsc::Receiver<T::Event>)> {
         let (orders, waiting) = sync_channel(ORDERS);
         let (events, receiver) = mpsc::channel(EVENTS);
-        let path = DataPath::new(ClientEngine::new(tunnel, waiting, events), tun, socket)
-            .context("cannot start the data path")?;
+        let engine = TunnelEngine {
+            tunnel,
+            datagrams: DatagramBatch::new(),
+            packets: PacketBatch::new(),
+            orders: waiting,
+            events,
+            losses: [0; Loss::ALL.len()],
+        };
+        let path = DataPath::new(engine, tun, socket).context("cannot start the data path")?;
         let waker = path.waker();
         let thread = std::thread::Builder::new()
             .name("v6tun-data".to_owned())
@@ -73,11 +80,41 @@ impl EventLoop {
         Ok((Self { orders, waker, thread }, receiver))
     }
 
-    /// Hands an order over.
+    /// Gives the tunnel an input of the main thread's.
     ///
     /// # Errors
     /// When the data path has ended or does not take orders.
-    pub(crate) fn order(&self, order: Order) -> Result<()> {
+    pub fn order(
+        &self,
+        order: impl FnOnce(&mut T, &mut Outputs<'_>, Instant) + Send + 'static,
+    ) -> Result<()> {
+        self.send(Order::Tunnel(Box::new(order)))
+    }
+
+    /// The figures as they are.
+    ///
+    /// # Errors
+    /// As [`order`](Self::order).
+    pub async fn figures(&self) -> Result<Figures<T::Status>> {
+        let (reply, figures) = oneshot::channel();
+        self.send(Order::Figures(reply))?;
+        figures.await.context("the data path ended before it answered")
+    }
+
+    /// Lets the tunnel take its leave, stops the thread and gives the tun back, which stays until it is dropped.
+    /// A thread that has ended by itself is only joined.
+    ///
+    /// # Errors
+    /// Why the thread ended by itself.
+    pub async fn stop(self) -> Result<Tun> {
+        // A failure says that the thread has ended already; the join tells why.
+        let _ended = self.send(Order::Stop);
+        let join = tokio::task::spawn_blocking(move || self.thread.join());
+        let ended = join.await.context("cannot wait for the data path")?;
+        Ok(ended.map_err(|_| anyhow!("the data path's thread panicked"))??)
+    }
+
+    fn send(&self, order: Order<T>) -> Result<()> {
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(_) => anyhow!("the data path takes no orders: {ORDERS} are waiting"),
             TrySendError::Disconnected(_) => anyhow!("the data path has ended"),
@@ -85,55 +122,27 @@ impl EventLoop {
         self.waker.wake();
         Ok(())
     }
-
-    /// The figures as they are.
-    pub(crate) async fn figures(&self) -> Result<Figures> {
-        let (reply, figures) = oneshot::channel();
-        self.order(Order::Figures(reply))?;
-        figures.await.context("the data path ended before it answered")
-    }
-
-    /// Stops the thread and gives the tun back, which stays until it is dropped. A thread that has ended by itself
-    /// is only joined.
-    pub(crate) async fn stop(self) -> Result<Tun> {
-        // A failure says that the thread has ended already; the join tells why.
-        let _ended = self.order(Order::Stop);
-        let join = tokio::task::spawn_blocking(move || self.thread.join());
-        let ended = join.await.context("cannot wait for the data path")?;
-        Ok(ended.map_err(|_| anyhow!("the data path's thread panicked"))??)
-    }
 }
 
 /// The tunnel as the data path drives it.
-struct ClientEngine {
-    tunnel: ClientTunnel,
+struct TunnelEngine<T: Tunnel> {
+    tunnel: T,
     datagrams: DatagramBatch,
     packets: PacketBatch,
-    orders: Receiver<Order>,
-    events: mpsc::Sender<ClientEvent>,
+    orders: Receiver<Order<T>>,
+    events: mpsc::Sender<T::Event>,
     losses: [u64; Loss::ALL.len()],
 }
 
-impl ClientEngine {
-    fn new(tunnel: ClientTunnel, orders: Receiver<Order>, events: mpsc::Sender<ClientEvent>) -> Self {
-        Self {
-            tunnel,
-            datagrams: DatagramBatch::new(),
-            packets: PacketBatch::new(),
-            orders,
-            events,
-            losses: [0; Loss::ALL.len()],
-        }
-    }
-
-    fn with_outputs(&mut self, input: impl FnOnce(&mut ClientTunnel, &mut Outputs<'_>)) {
+impl<T: Tunnel> TunnelEngine<T> {
+    fn with_outputs(&mut self, input: impl FnOnce(&mut T, &mut Outputs<'_>)) {
         let mut out = Outputs { to_network: &mut self.datagrams, to_tun: &mut self.packets };
         input(&mut self.tunnel, &mut out);
     }
 
-    fn carry_out(&mut self, order: Order, now: Instant) -> ControlFlow<()> {
+    fn carry_out(&mut self, order: Order<T>, now: Instant) -> ControlFlow<()> {
         match order {
-            Order::SetEndpoint(endpoint) => self.tunnel.set_endpoint(endpoint, now),
+            Order::Tunnel(order) => self.with_outputs(|tunnel, out| order(tunnel, out, now)),
             Order::Figures(reply) => {
                 // Whoever asked may have gone: then nobody misses the answer.
                 let _unasked = reply.send(self.figures(now));
@@ -146,7 +155,7 @@ impl ClientEngine {
         ControlFlow::Continue(())
     }
 
-    fn figures(&self, now: Instant) -> Figures {
+    fn figures(&self, now: Instant) -> Figures<T::Status> {
         let mut drops = BTreeMap::new();
         let tunnel = self.tunnel.stats().drops().map(|(reason, count)| (reason.as_str(), count));
         let path = Loss::ALL.iter().map(|loss| loss.as_str()).zip(self.losses);
@@ -166,7 +175,7 @@ impl ClientEngine {
     }
 }
 
-impl Engine for ClientEngine {
+impl<T: Tunnel> Engine for TunnelEngine<T> {
     fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
         self.with_outputs(|tunnel, out| tunnel.handle_datagram(source, datagram, out, now));
     }

@@ -1,0 +1,40 @@
+//! The options that both programs have.
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options that stand before or after the subcommand.
+#[derive(Debug, Args)]
+pub struct GlobalArgs {
+    /// Configuration file [default: server.toml or client.toml in /etc/v6tun]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of what must outlive the process: the undo journal
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/v6tun")]
+    pub state_dir: PathBuf,
+    /// Folder of the lock and the control socket
+    #[arg(long, global = true, value_name = "DIR", default_value = "/run/v6tun")]
+    pub runtime_dir: PathBuf,
+    /// Say more; twice: still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what is wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// Options of `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Print the changes to this host as commands, and make none
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON (documented in docs/status.md)
+    #[arg(long)]
+    pub json: bool,
+}

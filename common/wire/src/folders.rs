@@ -1,0 +1,83 @@
+//! Where a program keeps what it needs on the file system.
+
+use crate::{GlobalArgs, OrFail};
+use anyhow::Result;
+use std::path::PathBuf;
+use v6tun_cli::Failure;
+use v6tun_host::directory::{ensure_private_dir, ensure_runtime_dir};
+
+/// Which of the two programs this is, as its files and its messages name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Role {
+    /// `server` or `client`, the stem of its files.
+    pub name: &'static str,
+    /// The program.
+    pub program: &'static str,
+    /// How it calls the machine that it runs on.
+    pub host: &'static str,
+}
+
+impl Role {
+    /// The server on the VPS.
+    pub const SERVER: Self = Self { name: "server", program: "v6tun-server", host: "the host" };
+    /// The client on the PC.
+    pub const CLIENT: Self = Self { name: "client", program: "v6tun-client", host: "this PC" };
+
+    /// The configuration's path. The file must be there, whether it was named or not.
+    ///
+    /// # Errors
+    /// A usage failure with how to write the file.
+    pub fn config_path(self, global: &GlobalArgs) -> Result<PathBuf> {
+        let default = PathBuf::from(format!("/etc/v6tun/{}.toml", self.name));
+        let path = global.config.clone().unwrap_or_else(|| default.clone());
+        // Where even that may not be known, reading it will say why.
+        if path.try_exists().unwrap_or(true) {
+            return Ok(path);
+        }
+        let hint = match global.config {
+            Some(_) => "check the path after --config".to_owned(),
+            None => format!(
+                "`v6tun genkey` makes a key; write {} as the README shows, or name another with --config FILE",
+                default.display()
+            ),
+        };
+        let what = format!("cannot read {}: there is no such file", path.display());
+        Err(Failure::usage(what).with_hint(hint).into())
+    }
+}
+
+/// The paths below `--state-dir` and `--runtime-dir`.
+#[derive(Debug)]
+pub struct Folders {
+    /// Which program they are of.
+    pub role: Role,
+    /// The undo journal.
+    pub journal: PathBuf,
+    /// The lock that one running program holds.
+    pub lock: PathBuf,
+    /// Where it listens for `down` and `status`.
+    pub control_socket: PathBuf,
+}
+
+impl Folders {
+    /// The paths alone: nothing is made or looked at.
+    #[must_use]
+    pub fn named(role: Role, global: &GlobalArgs) -> Self {
+        Self {
+            role,
+            journal: global.state_dir.join(format!("{}-journal.jsonl", role.name)),
+            lock: global.runtime_dir.join(format!("{}.lock", role.name)),
+            control_socket: global.runtime_dir.join(format!("{}.sock", role.name)),
+        }
+    }
+
+    /// Makes both folders where they are missing.
+    ///
+    /// # Errors
+    /// For a folder that is somebody else's or that others could write to.
+    pub fn ensure(role: Role, global: &GlobalArgs) -> Result<Self> {
+        ensure_private_dir(&global.state_dir).or_failed()?;
+        ensure_runtime_dir(&global.runtime_dir).or_failed()?;
+        Ok(Self::named(role, global))
+    }
+}

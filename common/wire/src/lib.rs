@@ -1,0 +1,25 @@
+//! What both programs wire in the same way: the options that they share, their folders, the event loop around
+//! one end of the tunnel, the operator who stops them or asks, and the undoing of what they did to the host.
+//!
+//! ```text
+//! operator (signals, control socket) ──> the program's main thread ──orders──> EventLoop (thread v6tun-data)
+//!                                              │        ^                        Tunnel + DataPath
+//!                                              v        └──────────events─────────────┘
+//!                                    host::network, journal
+//! ```
+
+mod args;
+mod ask;
+mod event_loop;
+mod folders;
+mod hinted;
+mod operator;
+mod undo;
+
+pub use args::{GlobalArgs, StatusArgs, UpArgs};
+pub use ask::{down, status};
+pub use event_loop::{EventLoop, Figures};
+pub use folders::{Folders, Role};
+pub use hinted::{Hinted, OrFail};
+pub use operator::{Operator, Request, Response, Wish};
+pub use undo::{open_journal, restore};

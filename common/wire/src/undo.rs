@@ -1,0 +1,37 @@
+//! Giving the host back as it was found.
+
+use crate::{OrFail, Role};
+use anyhow::{Context, Result};
+use std::path::Path;
+use tracing::{info, warn};
+use v6tun_cli::Failure;
+use v6tun_host::network::{self, Identity, Journal, Network};
+
+/// The journal of this boot and network namespace; empty where nothing was left.
+///
+/// # Errors
+/// When it cannot be read or is damaged.
+pub fn open_journal(path: &Path) -> Result<Journal> {
+    let identity = Identity::current().context("cannot tell the boot and the network namespace")?;
+    Journal::open(path, identity).or_failed()
+}
+
+/// Undoes what the journal says, and removes it. Without a journal nothing happens.
+///
+/// # Errors
+/// When something could not be undone: the rest is, and the journal stays for another attempt.
+pub async fn restore(role: Role, network: &Network, journal: &Path) -> Result<()> {
+    let journal = open_journal(journal)?;
+    if journal.is_empty() {
+        return journal.remove().or_failed();
+    }
+    info!("restoring {}", role.host);
+    let notes = network::restore(network, journal).await.context(
+        Failure::failed(format!("cannot restore {}", role.host))
+            .with_hint(format!("mend what it names; then `sudo {} down` tries again", role.program)),
+    )?;
+    for note in notes {
+        warn!("{note}");
+    }
+    Ok(())
+}
