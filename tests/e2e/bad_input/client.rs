@@ -83,7 +83,7 @@ fn a_silent_endpoint_is_told_within_three_seconds_with_the_likely_causes_and_tri
         })?;
         let after = start.elapsed();
         // The limit is the client's three seconds and the start of a process on a busy machine.
-        ensure!(after < Duration::from_millis(3800), "said after {after:?}");
+        ensure!(after < Duration::from_secs(4), "said after {after:?}");
         let said = client.stderr();
         for part in
             ["no answer from 203.0.113.233:51820", "UDP is blocked", "server is down", "know this PC's key"]
