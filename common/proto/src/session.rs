@@ -306,6 +306,10 @@ fn check_padding(slot: &[u8; SLOT], packet_len: usize, datagram_len: usize) -> P
     if padding.len() > MAX_PADDING || padding.iter().any(|byte| *byte != 0) {
         return Plaintext::Unfit(DropReason::LengthMismatch);
     }
+    // Padding makes room for a few bytes more than a packet may have.
+    if packet_len > MAX_PACKET {
+        return Plaintext::Unfit(DropReason::PacketTooLong);
+    }
     Plaintext::Packet(packet_len)
 }
 

@@ -185,6 +185,8 @@ impl List {
         self.add("packet-malformed", "an ICMPv6 header that is not there", ipv6(own, site, ICMPV6, 64, &[]));
         let long = udp(own, site, 64, [9, 9], &[0; 1520 - HEADER - 8]);
         self.add("datagram-too-long", "1520 bytes", long);
+        let over = udp(own, site, 64, [9, 9], &[0; 1501 - HEADER - 8]);
+        self.add("packet-too-long", "1501 bytes", over);
     }
 
     fn add_broken_control(&mut self) {

@@ -50,8 +50,20 @@ pub(super) fn content(path: &Path, text: &str, error: &Error) -> ConfigError {
             path: path.to_owned(),
             line,
             message: shortened(&invalid(&document, subject.as_ref(), error.message())),
-            hint: None,
+            hint: subject.as_ref().and_then(|subject| hint(subject.last_key())).map(str::to_owned),
         },
+    }
+}
+
+/// What the user can do about a wrong value of this key, where more is to be said than what was expected.
+fn hint(key: &str) -> Option<&'static str> {
+    match key {
+        "public-key" => Some("on the other machine `v6tun pubkey < FILE`, with its key file, prints it"),
+        "endpoint" => Some("write the server as \"203.0.113.233:51820\" or \"vps.example.net:51820\""),
+        "address" | "addresses" => {
+            Some("write IPv6 addresses without a prefix length, as \"2001:db8::2330\"")
+        }
+        _ => None,
     }
 }
 

@@ -40,7 +40,9 @@ impl ReceiveBuffers {
         buffers.take(self.filled).flat_map(|(buffer, meta)| {
             let source = to_canonical(meta.addr);
             let train = buffer.get(..meta.len).unwrap_or_default();
-            train.chunks(meta.stride.max(1)).map(move |datagram| Received { source, datagram })
+            // An empty datagram is one, too.
+            let empty = train.is_empty().then_some(train);
+            train.chunks(meta.stride.max(1)).chain(empty).map(move |datagram| Received { source, datagram })
         })
     }
 }
