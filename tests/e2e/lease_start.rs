@@ -7,7 +7,7 @@ use v6tun_tests::lab::address::{SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Options, wait_until};
 use v6tun_tests::product::Deployment;
 
-use crate::tools::{must_reach, ping};
+use crate::tools::{must_reach, ping, round_trip};
 
 /// An address of the prefix that the VPS itself does not have.
 const FREE: std::net::Ipv6Addr =
@@ -19,12 +19,11 @@ fn a_cold_router_delays_the_first_ping_by_less_than_5_ms() -> Result<()> {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
-        let warm = ping(&lab.pc, SITE_IPV6, 20, 0.02)?.shortest_ms.context("no answer")?;
+        let warm = ping(&lab.pc, SITE_IPV6, 20, 0.05)?.shortest_ms.context("no answer")?;
         let mut added = Vec::new();
         for _ in 0..9 {
             lab.provider.ip("neighbour flush dev segment")?;
-            let cold =
-                ping(&lab.pc, SITE_IPV6, 1, 1.0)?.shortest_ms.context("no answer from a cold router")?;
+            let cold = round_trip(&lab.pc, SITE_IPV6)?;
             added.push(cold - warm);
         }
         added.sort_by(f64::total_cmp);
@@ -104,7 +103,7 @@ fn an_address_that_another_machine_held_moves_over_with_no_packet_lost() -> Resu
 
         let _client = deployment.pc.up()?;
         let moved = ping(&lab.site, FREE, 300, 0.01)?;
-        assert_eq!(moved.received, moved.sent, "{moved:?}");
+        assert_eq!(moved.lost, 0, "{}", moved.text);
         Ok(())
     })
 }
@@ -116,7 +115,7 @@ fn the_vps_still_reaches_the_site_and_is_reached_while_it_lends_its_preferred_so
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
         wait_until("the VPS to reach the site", Duration::from_secs(3), || {
-            Ok(ping(&lab.vps, SITE_IPV6, 1, 1.0)?.received == 1)
+            Ok(round_trip(&lab.vps, SITE_IPV6).is_ok())
         })?;
         must_reach(&lab.site, leasable(3))?;
         must_reach(&lab.pc, leasable(3))

@@ -1,40 +1,51 @@
 //! `ping`, `traceroute` and their outputs.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::Namespace;
 
-/// What `ping` counted.
-#[derive(Debug)]
+/// What became of the packets that `ping` sent.
 pub(crate) struct Ping {
-    pub(crate) sent: u32,
-    pub(crate) received: u32,
+    /// How many of them were not answered.
+    pub(crate) lost: u32,
     /// Shortest round trip, milliseconds.
     pub(crate) shortest_ms: Option<f64>,
+    /// All that `ping` said.
+    pub(crate) text: String,
 }
 
-/// Pings `to` `count` times, `interval` seconds apart.
+/// Pings `to` `count` times, `interval` seconds apart, and gives each of these packets a second at least to
+/// be answered: `ping` itself stops listening at the next interval after its last packet.
 pub(crate) fn ping(from: &Namespace, to: impl Display, count: u32, interval: f64) -> Result<Ping> {
-    let finished = from.run(&format!("ping -n -q -c {count} -i {interval} -W 2 {to}"))?;
-    let text = finished.stdout;
-    let counts = text
-        .lines()
-        .find(|line| line.contains("packets transmitted"))
-        .with_context(|| format!("{} cannot ping {to}: {text}{}", from.role(), finished.stderr))?;
-    let mut numbers = counts.split_whitespace().filter_map(|word| word.parse().ok());
-    let (sent, received) = (numbers.next().context("sent")?, numbers.next().context("received")?);
-    let shortest = text
-        .lines()
-        .find_map(|line| line.strip_prefix("rtt ")?.split(['=', '/']).nth(4)?.trim().parse().ok());
-    Ok(Ping { sent, received, shortest_ms: shortest })
+    let sent = count + (1.0 / interval).ceil() as u32;
+    let finished = from.run(&format!("ping -n -c {sent} -i {interval} -W 2 {to}"))?;
+    let text = finished.stdout + &finished.stderr;
+    ensure!(text.contains("packets transmitted"), "{} cannot ping {to}: {text}", from.role());
+    let word = |line: &str, name: &str| {
+        line.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned)
+    };
+    let answers = || text.lines().filter(|line| line.contains(" time="));
+    let answered: BTreeSet<u32> = answers()
+        .filter_map(|line| word(line, "icmp_seq=")?.parse().ok())
+        .filter(|seq| *seq <= count)
+        .collect();
+    let shortest_ms =
+        answers().filter_map(|line| word(line, "time=")?.parse().ok()).min_by(|a: &f64, b| a.total_cmp(b));
+    Ok(Ping { lost: count - u32::try_from(answered.len())?, shortest_ms, text })
 }
 
-/// Pings three times and expects three answers.
-pub(crate) fn must_reach(from: &Namespace, to: impl Display + Copy) -> Result<()> {
-    let ping = ping(from, to, 3, 0.1)?;
-    ensure!(ping.received == ping.sent, "{} to {to}: {ping:?}", from.role());
-    Ok(())
+/// Pings once, and returns the round trip in milliseconds.
+pub(crate) fn round_trip(from: &Namespace, to: impl Display) -> Result<f64> {
+    let text = from.output(&format!("ping -n -c 1 -W 2 {to}"))?;
+    let time = text.split_whitespace().find_map(|word| word.strip_prefix("time="));
+    Ok(time.with_context(|| text.clone())?.parse()?)
+}
+
+/// Expects three answers within 5 s.
+pub(crate) fn must_reach(from: &Namespace, to: impl Display) -> Result<()> {
+    from.output(&format!("ping -n -c 3 -i 0.1 -w 5 {to}")).map(drop)
 }
 
 /// The addresses of the hops, as `traceroute` prints them; `*` for one that did not answer.
