@@ -6,6 +6,7 @@ use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
 /// Gives this PC a global IPv6 address of a v6tun server, through a WireGuard tunnel.
 #[derive(Debug, Parser)]
 #[command(name = "v6tun-client", version, max_term_width = 100)]
+#[command(mut_arg("config", |arg| arg.help("Configuration file [default: /etc/v6tun/client.toml]")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

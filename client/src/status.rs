@@ -22,6 +22,7 @@ const VERSION: u32 = 1;
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Status {
     pub(crate) version: u32,
+    pub(crate) client_version: String,
     pub(crate) interface: String,
     /// This PC's.
     pub(crate) public_key: PublicKey,
@@ -99,6 +100,7 @@ impl Status {
         let Figures { tunnel, drops } = figures;
         Self {
             version: VERSION,
+            client_version: env!("CARGO_PKG_VERSION").to_owned(),
             interface: identity.interface.clone(),
             public_key: identity.public_key,
             state: tunnel.state.into(),
@@ -184,6 +186,7 @@ mod tests {
     fn connecting() -> Status {
         Status {
             version: VERSION,
+            client_version: env!("CARGO_PKG_VERSION").to_owned(),
             interface: "v6tun0".to_owned(),
             public_key: PublicKey::from_bytes([9; 32]),
             state: State::Connecting,

@@ -8,10 +8,16 @@ use std::{net::SocketAddr, time::Instant};
 
 use anyhow::{Context, Result};
 use tracing::{error, info};
-use v6tun_host::{instance_lock::InstanceLock, network::Network, privilege, tun::Tun, udp::UdpSocket};
+use v6tun_host::{
+    network::{Journal, Network},
+    privilege,
+    tun::Tun,
+    udp::UdpSocket,
+};
 use v6tun_proto::{ClientConfig, ClientTunnel};
 use v6tun_wire::{
-    EventLoop, Folders, GlobalArgs, Operator, OrFail, Response, UpArgs, Wish, open_journal, restore,
+    EventLoop, Folders, GlobalArgs, Locks, Operator, OrFail, Response, UpArgs, Wish, open_journal, restore,
+    restore_leftovers,
 };
 
 use self::session::{Session, Way};
@@ -20,19 +26,20 @@ use crate::{ROLE, config::Config, endpoint::Endpoint, route_plan, status::Status
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     let path = ROLE.config_path(global)?;
     if args.dry_run {
-        return dry_run::run(&Config::load(&path)?).await;
+        return dry_run::run(global, &Config::load(&path)?).await;
     }
     privilege::require_net_admin().or_failed()?;
     let config = Config::load(&path)?;
     let folders = Folders::ensure(ROLE, global)?;
-    let lock = InstanceLock::acquire(&folders.lock).or_failed()?;
+    let locks = Locks::acquire(&folders)?;
     let network = Network::open()?;
-    let mut operator = Operator::listen(&folders, &lock)?;
-    restore(ROLE, &network, &folders.journal).await?;
+    let mut operator = Operator::listen(&folders, &locks)?;
+    restore_leftovers(ROLE, &network, &folders.journal).await?;
 
+    let mut journal = open_journal(&folders.journal)?;
     let mut tun = None;
-    let ran = run_session(&config, &network, &folders, &mut operator, &mut tun).await;
-    let restored = restore(ROLE, &network, &folders.journal).await;
+    let ran = run_session(&config, &network, &mut journal, &mut operator, &mut tun).await;
+    let restored = restore(ROLE, &network, journal).await;
     // Only here the tun goes: what stood on it was taken away, not lost with it.
     drop(tun);
     operator.answer(&restored).await;
@@ -50,7 +57,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
 async fn run_session(
     config: &Config,
     network: &Network,
-    folders: &Folders,
+    journal: &mut Journal,
     operator: &mut Operator<Status>,
     ended: &mut Option<Tun>,
 ) -> Result<()> {
@@ -61,7 +68,6 @@ async fn run_session(
     let way = Way { endpoint, mtu_ceiling };
     let tun = Tun::create(&config.interface).or_failed()?;
     let (event_loop, events) = EventLoop::start(tunnel(config, way)?, tun, socket)?;
-    let journal = open_journal(&folders.journal)?;
     let mut session = Session::new(config, way, network, journal, event_loop, events);
     let ran = session.run(operator).await;
     if ran.is_ok() {

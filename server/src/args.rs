@@ -6,6 +6,7 @@ use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
 /// Lends global IPv6 addresses of this VPS to PCs, through a WireGuard-compatible tunnel.
 #[derive(Debug, Parser)]
 #[command(name = "v6tun-server", version, max_term_width = 100)]
+#[command(mut_arg("config", |arg| arg.help("Configuration file [default: /etc/v6tun/server.toml]")))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,

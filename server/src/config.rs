@@ -151,9 +151,9 @@ impl RawConfig {
                 "1 to 65535; WireGuard's usual one is 51820",
             );
         }
-        if self.mtu.is_some_and(|mtu| !(MIN_MTU..=MAX_MTU).contains(&mtu)) {
+        if let Some(mtu) = self.mtu.filter(|mtu| !(MIN_MTU..=MAX_MTU).contains(mtu)) {
             return refuse(
-                "mtu is out of range".to_owned(),
+                format!("mtu {mtu} is out of range"),
                 "1280 to 1500 bytes, or no line: what the uplink allows",
             );
         }
@@ -326,7 +326,7 @@ mod tests {
         assert!(folder.refusal(&client("My PC", 1, "")).contains("no client name"));
         assert!(folder.refusal("interface = \"far-too-long-a-name\"").contains("no interface name"));
         assert!(folder.refusal("interface = \"a/b\"").contains("no interface name"));
-        assert!(folder.refusal("mtu = 1279").contains("mtu is out of range"));
+        assert!(folder.refusal("mtu = 1279").contains("mtu 1279 is out of range"));
         assert!(folder.refusal("listen-port = 0").contains("no port"));
         assert!(
             folder

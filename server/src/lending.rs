@@ -12,7 +12,7 @@ use v6tun_host::network::{Journal, Network, Requirement, carry_out, plan};
 pub(crate) struct Lending<'a> {
     network: &'a Network,
     /// Every change that is not undone yet.
-    journal: Journal,
+    journal: &'a mut Journal,
     interface: &'a str,
     uplink: String,
     /// All that must be true: of the start and of each lease so far.
@@ -24,7 +24,12 @@ pub(crate) struct Lending<'a> {
 }
 
 impl<'a> Lending<'a> {
-    pub(crate) fn new(network: &'a Network, journal: Journal, config: &'a Config, uplink: &Uplink) -> Self {
+    pub(crate) fn new(
+        network: &'a Network,
+        journal: &'a mut Journal,
+        config: &'a Config,
+        uplink: &Uplink,
+    ) -> Self {
         Self {
             network,
             journal,
@@ -36,18 +41,22 @@ impl<'a> Lending<'a> {
         }
     }
 
-    /// Makes everything true that must be; each change is logged, and journalled before it is made.
+    /// Makes everything true that must be; each change is logged, and journalled before it is made. A lent
+    /// address that somebody has put back on the uplink and uses there is left to them.
     pub(crate) async fn reconcile(&mut self) -> Result<()> {
         let observed = self.network.observe(&self.desired).await?;
+        let standing = observed.addresses_of(&self.uplink).iter().map(|entry| entry.address);
+        let put_back: Vec<Ipv6Addr> = standing.filter(|address| self.lent.contains(address)).collect();
+        uplink_guard::check_sockets(&put_back)?;
         let changes = plan(&self.desired, &observed);
-        Ok(carry_out(self.network, &mut self.journal, changes).await?)
+        Ok(carry_out(self.network, self.journal, changes).await?)
     }
 
     /// Makes the host carry one lease. A second call for the same address finds nothing to do.
     pub(crate) async fn lend(&mut self, address: Ipv6Addr) -> Result<()> {
-        let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
-        uplink_guard::check_unused(address, &uplink)?;
         if !self.lent.contains(&address) {
+            let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
+            uplink_guard::check_sockets(&[address])?;
             self.lent.push(address);
             let lease = uplink_plan::lease(address, &self.lent, self.interface, &uplink);
             self.desired.extend(lease);

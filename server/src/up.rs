@@ -15,35 +15,39 @@ use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 use tracing::error;
 use v6tun_cli::Failure;
-use v6tun_host::instance_lock::InstanceLock;
-use v6tun_host::network::Network;
+use v6tun_host::network::{Journal, Network};
 use v6tun_host::privilege::require_net_admin;
 use v6tun_host::tun::Tun;
 use v6tun_host::udp::UdpSocket;
 use v6tun_proto::lease::{self, Wanted};
 use v6tun_proto::{ClientEntry, ServerConfig, ServerTunnel, VERSION};
-use v6tun_wire::{EventLoop, Folders, GlobalArgs, Operator, OrFail, UpArgs, open_journal, restore};
+use v6tun_wire::{
+    EventLoop, Folders, GlobalArgs, Locks, Operator, OrFail, UpArgs, open_journal, restore, restore_leftovers,
+};
 
 /// What keeps an idle tunnel open through NATs: WireGuard's customary answer to the many that forget a
 /// flow sooner than the two minutes of RFC 4787, section 4.3.
 const KEEPALIVE: Duration = Duration::from_secs(25);
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
+    if !args.dry_run {
+        require_net_admin().or_failed()?;
+    }
     let config = Config::load(&ROLE.config_path(global)?)?;
     let addresses = assign(&config)?;
     if args.dry_run {
         return dry_run::run(global, &config, &addresses).await;
     }
-    require_net_admin().or_failed()?;
     let folders = Folders::ensure(ROLE, global)?;
-    let lock = InstanceLock::acquire(&folders.lock).or_failed()?;
+    let locks = Locks::acquire(&folders)?;
     let network = Network::open()?;
-    let mut operator = Operator::listen(&folders, &lock)?;
-    restore(ROLE, &network, &folders.journal).await?;
+    let mut operator = Operator::listen(&folders, &locks)?;
+    restore_leftovers(ROLE, &network, &folders.journal).await?;
 
+    let mut journal = open_journal(&folders.journal)?;
     let mut tun = None;
-    let ran = run_server(&config, addresses, &network, &folders, &mut operator, &mut tun).await;
-    let restored = restore(ROLE, &network, &folders.journal).await;
+    let ran = run_server(&config, addresses, &network, &mut journal, &mut operator, &mut tun).await;
+    let restored = restore(ROLE, &network, journal).await;
     // Only here the tun goes: its routes were taken away by name, not by its death.
     drop(tun);
     operator.answer(&restored).await;
@@ -62,7 +66,7 @@ async fn run_server(
     config: &Config,
     addresses: Vec<Ipv6Addr>,
     network: &Network,
-    folders: &Folders,
+    journal: &mut Journal,
     operator: &mut Operator<Status>,
     ended: &mut Option<Tun>,
 ) -> Result<()> {
@@ -70,7 +74,7 @@ async fn run_server(
     uplink_guard::check(config, &uplink)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
     let tun = Tun::create(&config.interface).or_failed()?;
-    let mut lending = Lending::new(network, open_journal(&folders.journal)?, config, &uplink);
+    let mut lending = Lending::new(network, journal, config, &uplink);
     lending.reconcile().await.context("cannot prepare the host")?;
     let (event_loop, events) = EventLoop::start(tunnel(config, &uplink, addresses)?, tun, socket)?;
     let server = Server { lending, event_loop, events, identity: identity(config, &uplink) };

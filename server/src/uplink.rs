@@ -3,7 +3,12 @@
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use v6tun_cli::Failure;
-use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link, Network, Prefix, SysctlKey};
+use v6tun_host::network::{
+    DefaultRoute, InterfaceAddress, Link, Network, Observed, Prefix, Route, SysctlKey,
+};
+
+/// `RTPROT_RA` (linux/rtnetlink.h): learnt from a router advertisement.
+const PROTOCOL_RA: u8 = 9;
 
 /// What `uplink_plan` needs to know of the host.
 #[derive(Clone, Debug)]
@@ -13,6 +18,11 @@ pub(crate) struct Uplink {
     pub(crate) default_route: Option<DefaultRoute>,
     /// Global addresses in the kernel's order: the first is preferred as a source.
     pub(crate) addresses: Vec<InterfaceAddress>,
+    /// Addresses on the host's other links, and these links' names.
+    pub(crate) elsewhere: Vec<(Ipv6Addr, String)>,
+    /// Links whose routes or addresses the kernel keeps alive from router advertisements, and would lose when
+    /// an interface begins to forward.
+    pub(crate) listening: Vec<String>,
     /// Prefixes whose addresses neighbours look for on the link.
     pub(crate) prefixes: Vec<Prefix>,
     /// Whether the kernel can forward between two interfaces without making the host a router
@@ -45,7 +55,18 @@ impl Uplink {
         }
         let force_forwarding = SysctlKey::ipv6_conf(name, "force_forwarding")?;
         let forwarding = network.sysctl(&SysctlKey::ipv6_conf("all", "forwarding")?)?;
+        let others = observed.addresses.iter().filter(|(link, _)| *link != name);
+        let elsewhere =
+            others.flat_map(|(link, all)| all.iter().map(|entry| (entry.address, link.clone()))).collect();
+        let mut listening = Vec::new();
+        for link in &observed.links {
+            if loses_by_forwarding(network, &observed, &link.name, name)? {
+                listening.push(link.name.clone());
+            }
+        }
         Ok(Self {
+            elsewhere,
+            listening,
             has_force_forwarding: network.sysctl(&force_forwarding)?.is_some(),
             forwards_already: forwarding.as_deref() == Some("1"),
             default_route: default_route.clone().filter(|route| route.link == name),
@@ -66,6 +87,20 @@ impl Uplink {
     }
 }
 
+/// Whether the kernel itself listens to router advertisements on the link (`accept_ra` 1), and that matters. The
+/// first interface that forwards costs every link that is not at 2 its learnt default route
+/// (`net/ipv6/addrconf.c`, `rt6_purge_dflt_routers`), and a link that forwards no longer listens.
+fn loses_by_forwarding(network: &Network, observed: &Observed, link: &str, uplink: &str) -> Result<bool> {
+    let accept_ra = network.sysctl(&SysctlKey::ipv6_conf(link, "accept_ra")?)?;
+    if accept_ra.as_deref() != Some("1") {
+        return Ok(false);
+    }
+    let of_link = |route: &&Route| route.link.as_deref() == Some(link);
+    let has_learnt = observed.routes.iter().filter(of_link).any(|route| route.protocol == PROTOCOL_RA)
+        || observed.addresses_of(link).iter().any(|address| address.valid.is_some());
+    Ok(link == uplink || has_learnt)
+}
+
 fn no_default_route() -> anyhow::Error {
     Failure::failed("no uplink: this host has no IPv6 default route")
         .with_hint(
@@ -75,7 +110,7 @@ fn no_default_route() -> anyhow::Error {
 }
 
 fn no_such_interface(name: &str, there: &[&str]) -> anyhow::Error {
-    Failure::usage(format!("the uplink {name}: there is no such interface"))
+    Failure::failed(format!("the uplink {name}: there is no such interface"))
         .with_hint(format!("this host has {}", there.join(", ")))
         .into()
 }

@@ -15,12 +15,7 @@ pub(crate) fn check(config: &Config, uplink: &Uplink) -> Result<()> {
         check_place(*address, uplink)?;
     }
     check_last(&lendable, uplink)?;
-    check_sockets(&lendable, uplink)
-}
-
-/// Refuses one address that has come into use since the start.
-pub(crate) fn check_unused(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
-    check_sockets(&[address], uplink)
+    check_sockets(&lendable)
 }
 
 fn check_place(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
@@ -35,6 +30,12 @@ fn check_place(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
         return Err(Failure::failed(what)
             .with_hint("take another address of the prefix (RFC 4291, 2.6.1)")
             .into());
+    }
+    if let Some((_, other)) = uplink.elsewhere.iter().find(|(standing, _)| *standing == address) {
+        let what = format!("{address} cannot be lent: it stands on {other}");
+        let hint =
+            format!("take it out of the pool, or off that interface: ip -6 addr del {address} dev {other}");
+        return Err(Failure::failed(what).with_hint(hint).into());
     }
     if uplink.default_route.as_ref().and_then(|route| route.gateway) == Some(address) {
         let what = format!("{address} cannot be lent: it is the default router's");
@@ -55,13 +56,13 @@ fn check_last(lendable: &[Ipv6Addr], uplink: &Uplink) -> Result<()> {
     Err(Failure::failed(what).with_hint(hint).into())
 }
 
-fn check_sockets(lendable: &[Ipv6Addr], uplink: &Uplink) -> Result<()> {
-    let standing: Vec<Ipv6Addr> =
-        lendable.iter().copied().filter(|address| uplink.standing(*address).is_some()).collect();
-    if standing.is_empty() {
+/// Refuses addresses that a socket of this host is bound to. One that does not stand here has none.
+pub(crate) fn check_sockets(addresses: &[Ipv6Addr]) -> Result<()> {
+    if addresses.is_empty() {
         return Ok(());
     }
-    match socket_use::bound_sockets(&standing).context("look for sockets that use the pool")?.first() {
+    let sockets = socket_use::bound_sockets(addresses).context("look for sockets that use the pool")?;
+    match sockets.first() {
         Some(socket) => Err(in_use(socket)),
         None => Ok(()),
     }
@@ -101,6 +102,8 @@ mod tests {
             }),
             addresses: standing.iter().map(|a| InterfaceAddress::permanent(a.parse().unwrap(), 64)).collect(),
             prefixes: vec![Prefix { address: "2001:db8::".parse().unwrap(), prefix_len: 64 }],
+            listening: Vec::new(),
+            elsewhere: Vec::new(),
             has_force_forwarding: true,
             forwards_already: false,
         }
@@ -120,6 +123,13 @@ mod tests {
     fn the_routers_and_the_anycast_address_are_refused() {
         assert!(refusal("2001:db8::1").contains("the default router's"));
         assert!(refusal("2001:db8::").contains("anycast"));
+    }
+
+    #[test]
+    fn an_address_of_another_interface_is_refused() {
+        let address = "2001:db8::5".parse().unwrap();
+        let uplink = Uplink { elsewhere: vec![(address, "lo".to_owned())], ..uplink(&[]) };
+        assert!(check_place(address, &uplink).unwrap_err().to_string().contains("stands on lo"));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) fn startup(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
 /// The tun takes no orders from clients: no router advertisement, no redirect, no address of its own.
 fn tun(name: &str, mtu: u16) -> Vec<Requirement> {
     vec![
+        // A host that turns IPv6 off for new interfaces would refuse the leases' routes.
+        conf(name, "disable_ipv6", "0"),
         conf(name, "accept_ra", "0"),
         conf(name, "accept_redirects", "0"),
         conf(name, "autoconf", "0"),
@@ -49,10 +51,9 @@ fn tun(name: &str, mtu: u16) -> Vec<Requirement> {
     ]
 }
 
-/// Only where the kernel itself keeps the default route alive from router advertisements.
-fn router_advertisements(uplink: &Uplink) -> Option<Requirement> {
-    let by_kernel = uplink.default_route.as_ref().is_some_and(|route| route.learnt_from_ra_by_kernel);
-    by_kernel.then(|| conf(&uplink.link.name, "accept_ra", "2"))
+/// Only where the kernel itself listens: a daemon that does has turned the kernel's `accept_ra` off.
+fn router_advertisements(uplink: &Uplink) -> impl Iterator<Item = Requirement> {
+    uplink.listening.iter().map(|link| conf(link, "accept_ra", "2"))
 }
 
 fn forwarding(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
@@ -166,6 +167,8 @@ mod tests {
                 address("2001:db8::233", 128),
             ],
             prefixes: vec![Prefix { address: "2001:db8::".parse().unwrap(), prefix_len: 64 }],
+            listening: vec!["ens3".to_owned()],
+            elsewhere: Vec::new(),
             has_force_forwarding: true,
             forwards_already: false,
         }
@@ -189,10 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn accept_ra_is_left_alone_where_the_kernel_does_not_keep_the_route() {
-        let mut uplink = uplink();
-        uplink.default_route.as_mut().unwrap().learnt_from_ra_by_kernel = false;
-        assert_eq!(position(&startup(&config(), &uplink), "net.ipv6.conf.ens3.accept_ra", "2"), None);
+    fn accept_ra_is_raised_where_the_kernel_listens_and_nowhere_else() {
+        let uplink = Uplink { listening: vec!["eth1".to_owned()], ..uplink() };
+        let all = startup(&config(), &uplink);
+        assert_eq!(position(&all, "net.ipv6.conf.ens3.accept_ra", "2"), None);
+        assert!(position(&all, "net.ipv6.conf.eth1.accept_ra", "2").is_some());
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::{
 
 use anyhow::Result;
 use v6tun_host::network::{Network, plan};
+use v6tun_wire::{Folders, GlobalArgs, refuse_unless_untouched};
 
 use crate::{
+    ROLE,
     config::Config,
     route_plan::{self, Tunnel},
 };
@@ -16,9 +18,10 @@ use crate::{
 /// Stands for the address that only the server knows: of 100::/64, which leads nowhere (RFC 6666).
 const UNKNOWN: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
-pub(super) async fn run(config: &Config) -> Result<()> {
-    let endpoint = config.endpoint.resolve().await?;
+pub(super) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let network = Network::open()?;
+    refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
+    let endpoint = config.endpoint.resolve().await?;
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
     let routes = network.observe(&[]).await?.routes;
     let tunnel = Tunnel {

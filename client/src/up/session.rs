@@ -55,7 +55,7 @@ pub(super) struct Session<'a> {
     config: &'a Config,
     identity: Identity,
     network: &'a Network,
-    journal: Journal,
+    journal: &'a mut Journal,
     event_loop: EventLoop<ClientTunnel>,
     events: mpsc::Receiver<ClientEvent>,
     way: Way,
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
         config: &'a Config,
         way: Way,
         network: &'a Network,
-        journal: Journal,
+        journal: &'a mut Journal,
         event_loop: EventLoop<ClientTunnel>,
         events: mpsc::Receiver<ClientEvent>,
     ) -> Self {
@@ -147,10 +147,9 @@ impl<'a> Session<'a> {
                 self.is_silent = false;
                 spoken::say(&spoken::back(outage, rtt));
             }
-            ClientEvent::NoAnswer { after } => {
+            ClientEvent::NoAnswer { after, is_refused } => {
                 self.is_silent = true;
-                let hint = spoken::no_answer_hint(self.identity.public_key);
-                spoken::complain(&spoken::no_answer(self.way.endpoint, after), &hint);
+                self.complain(after, is_refused).await;
             }
             ClientEvent::ServerBye => info!("the server said bye"),
             ClientEvent::EndpointMoved { from, to } => {
@@ -160,6 +159,19 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Names the likely causes of a server that does not connect.
+    async fn complain(&self, after: Duration, is_refused: bool) {
+        let endpoint = self.way.endpoint;
+        if is_refused {
+            spoken::complain(&spoken::keys_differ(endpoint), spoken::KEYS_DIFFER_HINT);
+        } else if matches!(self.network.route_to(endpoint.ip()).await, Ok(None)) {
+            spoken::complain(&spoken::no_route(endpoint), &spoken::no_route_hint(endpoint));
+        } else {
+            let hint = spoken::no_answer_hint(self.identity.public_key);
+            spoken::complain(&spoken::no_answer(endpoint, after), &hint);
+        }
     }
 
     async fn change_lease(&mut self, old: Ipv6Addr, new: Lease) {
@@ -186,7 +198,7 @@ impl<'a> Session<'a> {
         };
         let desired = tunnel.requirements()?;
         let changes = plan(&desired, &self.network.observe(&desired).await?);
-        Ok(carry_out(self.network, &mut self.journal, changes).await?)
+        Ok(carry_out(self.network, self.journal, changes).await?)
     }
 
     /// As [`reconcile`](Self::reconcile), for a tunnel that is up: a failure is told, and tried again soon.

@@ -49,6 +49,23 @@ pub(super) fn no_answer(endpoint: SocketAddr, after: Duration) -> String {
     format!("no answer from {endpoint} for {}; trying on", seconds(after))
 }
 
+pub(super) fn keys_differ(endpoint: SocketAddr) -> String {
+    format!("{endpoint} answers, but its handshakes do not fit our keys; trying on")
+}
+
+/// An answer proves that both sides know each other's public key: what is left is the other key.
+pub(super) const KEYS_DIFFER_HINT: &str =
+    "preshared-key-file must hold the same key on both sides, or stand on neither";
+
+pub(super) fn no_route(endpoint: SocketAddr) -> String {
+    format!("this PC has no route to {endpoint}; trying on")
+}
+
+pub(super) fn no_route_hint(endpoint: SocketAddr) -> String {
+    let family = if endpoint.is_ipv6() { "-6" } else { "-4" };
+    format!("`ip {family} route get {}` says why; an endpoint by IPv4 needs no IPv6 here", endpoint.ip())
+}
+
 /// The likely causes of a server that says nothing: it never answers a key that it does not know.
 pub(super) fn no_answer_hint(own_key: PublicKey) -> String {
     format!(

@@ -194,6 +194,11 @@ where
     outcome.map_err(|source: io::Error| ControlError::Request { path: path.to_owned(), source })
 }
 
+/// Whether a program listens at this path, as far as this process may know.
+pub async fn is_listened_to(path: &Path) -> bool {
+    UnixStream::connect(path).await.is_ok()
+}
+
 fn nobody_listens(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }

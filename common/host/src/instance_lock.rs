@@ -115,7 +115,7 @@ impl LockError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Held { .. } => {
-                Some("`status` shows it and `down` ends it; --runtime-dir DIR runs a second one".to_owned())
+                Some("`status` shows it and `down` ends it; a second one needs its own --state-dir and --runtime-dir".to_owned())
             }
             Self::Io { .. } => None,
         }

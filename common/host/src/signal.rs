@@ -2,6 +2,7 @@
 
 use std::{fmt, io};
 
+use rustix::process::{Pid, kill_process};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A signal that asks for the end.
@@ -58,9 +59,23 @@ impl StopSignals {
     }
 }
 
+/// Asks another process of this same program to end, by SIGTERM.
+///
+/// # Errors
+///
+/// When it has ended, is of another program, or may not be signalled.
+pub fn request_stop(pid: u32) -> io::Result<()> {
+    let name_of = |process: &str| std::fs::read_to_string(format!("/proc/{process}/comm"));
+    if name_of(&pid.to_string())? != name_of("self")? {
+        return Err(io::Error::other("it is another program"));
+    }
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(pid, rustix::process::Signal::TERM)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use rustix::process::{Signal, getpid, kill_process};
+    use rustix::process::{Signal, getpid};
 
     use super::*;
 
@@ -69,5 +84,11 @@ mod tests {
         let mut signals = StopSignals::listen().unwrap();
         kill_process(getpid(), Signal::HUP).unwrap();
         assert_eq!(signals.requested().await, StopSignal::HangUp);
+    }
+
+    #[test]
+    fn a_process_of_another_program_is_not_signalled() {
+        let refused = request_stop(1).unwrap_err();
+        assert!(refused.to_string().contains("another program"), "{refused}");
     }
 }

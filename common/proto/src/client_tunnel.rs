@@ -149,7 +149,8 @@ impl ClientTunnel {
         if self.complain_at.is_some_and(|at| now >= at) {
             self.complain_at = Some(after(now, NEXT_COMPLAINT));
             let after = now.saturating_duration_since(self.started);
-            self.record.tell(ClientEvent::NoAnswer { after });
+            let is_refused = self.record.stats.drops_for(DropReason::HandshakeRefused) > 0;
+            self.record.tell(ClientEvent::NoAnswer { after, is_refused });
         }
     }
 
@@ -222,10 +223,11 @@ impl ClientTunnel {
         self.endpoint.address().unwrap_or(self.config.endpoint)
     }
 
-    fn lost(&mut self, reason: LossReason, now: Instant) {
+    /// `since` is when the first thing was sent that the server did not answer.
+    fn lost(&mut self, reason: LossReason, since: Instant, now: Instant) {
         if self.state == ClientState::Up {
             self.state = ClientState::Lost;
-            self.lost_at = Some(now);
+            self.lost_at = Some(since);
             self.record.tell(ClientEvent::Lost { reason });
         }
         if !self.reconnect.is_running() {
@@ -251,7 +253,7 @@ impl ClientTunnel {
             SessionError::Panicked => {
                 self.session = open_session(&self.identity, &self.config, &mut self.rng);
                 self.endpoint.forget_sessions();
-                self.lost(LossReason::SessionPanicked, now);
+                self.lost(LossReason::SessionPanicked, now, now);
                 DropReason::SessionPanicked
             }
         }

@@ -52,13 +52,15 @@ pub enum ClientEvent {
     Returned {
         /// The round-trip time, if it was learnt.
         rtt: Option<Duration>,
-        /// The time since [`ClientEvent::Lost`].
+        /// The time since the first thing that was not answered.
         outage: Duration,
     },
     /// Since the start no handshake was answered: said after 3 s, and then every 60 s.
     NoAnswer {
         /// The time since the start.
         after: Duration,
+        /// Answers do come, but none that fits our keys: as with another pre-shared key.
+        is_refused: bool,
     },
     /// The server took its leave while there was no working lease.
     ServerBye,

@@ -189,12 +189,6 @@ impl Session {
         guarded(|| self.engine.time_since_last_handshake().is_some()).unwrap_or(false)
     }
 
-    /// The round-trip time of the last handshake that we began, in whole milliseconds.
-    pub(crate) fn handshake_rtt(&self) -> Option<Duration> {
-        let (.., rtt) = guarded(|| self.engine.stats()).ok()?;
-        rtt.map(|millis| Duration::from_millis(millis.into()))
-    }
-
     /// Takes a handshake initiation, a response or a cookie reply.
     pub(crate) fn receive_handshake(
         &mut self,

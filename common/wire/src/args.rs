@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Options that stand before or after the subcommand.
 #[derive(Debug, Args)]
 pub struct GlobalArgs {
-    /// Configuration file [default: server.toml or client.toml in /etc/v6tun]
+    /// Configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of what must outlive the process: the undo journal
@@ -15,10 +15,10 @@ pub struct GlobalArgs {
     /// Folder of the lock and the control socket
     #[arg(long, global = true, value_name = "DIR", default_value = "/run/v6tun")]
     pub runtime_dir: PathBuf,
-    /// Say more; twice: still more
+    /// Log more; twice: still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say only what is wrong
+    /// Log only what is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 }

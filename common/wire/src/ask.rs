@@ -1,20 +1,23 @@
 //! The commands that speak with a running program: `status` and `down`.
 
-use crate::{Folders, GlobalArgs, OrFail, Request, Response, Role, restore};
-use anyhow::{Result, bail};
+use crate::{Folders, GlobalArgs, Locks, OrFail, Request, Response, Role, restore_leftovers};
+use anyhow::{Context, Result, bail};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::time::{Duration, Instant};
 use v6tun_cli::Failure;
 use v6tun_host::control_socket::{ControlError, request, request_within};
-use v6tun_host::instance_lock::{InstanceLock, LockError};
+use v6tun_host::instance_lock::LockError;
 use v6tun_host::network::Network;
 use v6tun_host::privilege::require_net_admin;
+use v6tun_host::signal::request_stop;
 
 /// How long the running program may take to restore the host: hundreds of leases at some milliseconds each, on
 /// a busy VPS.
 const RESTORE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a program that is starting or ending may hold the lock without listening.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// From when on a program that holds the lock and cannot be asked is one whose control socket is gone.
+const DEAF_AFTER: Duration = Duration::from_secs(2);
 /// How often such a program is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -40,15 +43,18 @@ pub async fn status<S: DeserializeOwned>(role: Role, global: &GlobalArgs) -> Res
 /// # Errors
 /// When the host could not be restored.
 pub async fn down(role: Role, global: &GlobalArgs) -> Result<()> {
+    require_net_admin().or_failed()?;
     let folders = Folders::named(role, global);
+    // What listens in somebody else's folder would be believed.
+    folders.refuse_foreign()?;
     ask_for_end(&folders).await?;
-    if !folders.journal.try_exists().unwrap_or(true) && !folders.lock.try_exists().unwrap_or(true) {
+    let traces = [&folders.journal, &folders.state_lock, &folders.runtime_lock];
+    if !traces.iter().any(|path| path.try_exists().unwrap_or(true)) {
         return Ok(());
     }
-    require_net_admin().or_failed()?;
     let folders = Folders::ensure(role, global)?;
-    let _lock = take_lock(&folders).await?;
-    restore(role, &Network::open()?, &folders.journal).await
+    let _locks = take_locks(&folders).await?;
+    restore_leftovers(role, &Network::open()?, &folders.journal).await
 }
 
 /// Asks the running program to stop, and waits until it has. None: nothing happens.
@@ -69,12 +75,18 @@ fn is_cut_off(error: &std::io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-/// The lock says that nobody runs. A program that is just starting has it before it can be asked.
-async fn take_lock(folders: &Folders) -> Result<InstanceLock> {
-    let deadline = Instant::now() + LOCK_PATIENCE;
+/// The locks say that nobody runs. A program that is just starting has them before it can be asked; one whose
+/// control socket was removed cannot be asked at all, and is sent the signal that ends it.
+async fn take_locks(folders: &Folders) -> Result<Locks> {
+    let start = Instant::now();
+    let mut is_signalled = false;
     loop {
-        match InstanceLock::acquire_within(&folders.lock, ASK_AGAIN).await {
-            Err(LockError::Held { .. }) if Instant::now() < deadline => ask_for_end(folders).await?,
+        match Locks::acquire_within(folders, ASK_AGAIN).await {
+            Err(LockError::Held { pid: Some(pid), .. }) if !is_signalled && start.elapsed() > DEAF_AFTER => {
+                is_signalled = true;
+                request_stop(pid).with_context(|| format!("cannot end process {pid}"))?;
+            }
+            Err(LockError::Held { .. }) if start.elapsed() < LOCK_PATIENCE => ask_for_end(folders).await?,
             outcome => return outcome.or_failed(),
         }
     }

@@ -53,8 +53,10 @@ pub struct Folders {
     pub role: Role,
     /// The undo journal.
     pub journal: PathBuf,
-    /// The lock that one running program holds.
-    pub lock: PathBuf,
+    /// The lock on the state folder: whoever holds it owns the journal.
+    pub state_lock: PathBuf,
+    /// The lock on the runtime folder: whoever holds it owns the control socket.
+    pub runtime_lock: PathBuf,
     /// Where it listens for `down` and `status`.
     pub control_socket: PathBuf,
 }
@@ -66,9 +68,20 @@ impl Folders {
         Self {
             role,
             journal: global.state_dir.join(format!("{}-journal.jsonl", role.name)),
-            lock: global.runtime_dir.join(format!("{}.lock", role.name)),
+            state_lock: global.state_dir.join(format!("{}.lock", role.name)),
+            runtime_lock: global.runtime_dir.join(format!("{}.lock", role.name)),
             control_socket: global.runtime_dir.join(format!("{}.sock", role.name)),
         }
+    }
+
+    /// Refuses a folder that is there and is somebody else's, or that others could write to.
+    pub(crate) fn refuse_foreign(&self) -> Result<()> {
+        for path in [&self.journal, &self.runtime_lock] {
+            if let Some(folder) = path.parent().filter(|folder| folder.exists()) {
+                ensure_runtime_dir(folder).or_failed()?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes both folders where they are missing.

@@ -13,13 +13,17 @@ mod ask;
 mod event_loop;
 mod folders;
 mod hinted;
+mod locks;
 mod operator;
 mod undo;
+mod untouched;
 
 pub use args::{GlobalArgs, StatusArgs, UpArgs};
 pub use ask::{down, status};
 pub use event_loop::{EventLoop, Figures};
 pub use folders::{Folders, Role};
 pub use hinted::{Hinted, OrFail};
+pub use locks::Locks;
 pub use operator::{Operator, Request, Response, Wish};
-pub use undo::{open_journal, restore};
+pub use undo::{open_journal, restore, restore_leftovers};
+pub use untouched::refuse_unless_untouched;

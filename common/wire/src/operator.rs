@@ -1,6 +1,6 @@
 //! Whoever operates a running program: by signals, or over the control socket.
 
-use crate::{Folders, OrFail};
+use crate::{Folders, Locks, OrFail};
 use anyhow::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use v6tun_host::control_socket::ControlSocket;
-use v6tun_host::instance_lock::InstanceLock;
 use v6tun_host::signal::StopSignals;
 
 /// Requests that wait to be looked at: as many as the control socket serves connections.
@@ -64,9 +63,9 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn listen(folders: &Folders, lock: &InstanceLock) -> Result<Self> {
+    pub fn listen(folders: &Folders, locks: &Locks) -> Result<Self> {
         let signals = StopSignals::listen().context("cannot listen for signals")?;
-        let control = ControlSocket::bind(&folders.control_socket, lock).or_failed()?;
+        let control = ControlSocket::bind(&folders.control_socket, &locks.runtime).or_failed()?;
         let (ask, requests) = mpsc::channel(REQUESTS);
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async {

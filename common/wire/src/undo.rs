@@ -16,12 +16,19 @@ pub fn open_journal(path: &Path) -> Result<Journal> {
     Journal::open(path, identity).or_failed()
 }
 
-/// Undoes what the journal says, and removes it. Without a journal nothing happens.
+/// Undoes what a killed program left, as its journal says. Without a journal nothing happens.
+///
+/// # Errors
+/// As [`restore`].
+pub async fn restore_leftovers(role: Role, network: &Network, journal: &Path) -> Result<()> {
+    restore(role, network, open_journal(journal)?).await
+}
+
+/// Undoes all that the journal holds, and removes it.
 ///
 /// # Errors
 /// When something could not be undone: the rest is, and the journal stays for another attempt.
-pub async fn restore(role: Role, network: &Network, journal: &Path) -> Result<()> {
-    let journal = open_journal(journal)?;
+pub async fn restore(role: Role, network: &Network, journal: Journal) -> Result<()> {
     if journal.is_empty() {
         return journal.remove().or_failed();
     }

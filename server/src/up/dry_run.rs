@@ -5,33 +5,32 @@ use crate::config::Config;
 use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
 use anyhow::Result;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::net::Ipv6Addr;
 use v6tun_host::network::{Network, Requirement, plan};
-use v6tun_wire::{Folders, GlobalArgs};
+use v6tun_wire::{Folders, GlobalArgs, refuse_unless_untouched};
 
 pub(crate) async fn run(global: &GlobalArgs, config: &Config, addresses: &[Ipv6Addr]) -> Result<()> {
     let network = Network::open()?;
+    refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
-    if Folders::named(ROLE, global).journal.exists() {
-        println!("# a server was killed or is running: what it changed is restored first");
-    }
-    println!("# at start");
-    println!("ip tuntap add dev {} mode tun", config.interface);
-    print_changes(&network, &uplink_plan::startup(config, &uplink)).await?;
+    let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
+    write_changes(&network, &uplink_plan::startup(config, &uplink), &mut text).await?;
     for (index, (client, address)) in config.clients.iter().zip(addresses).enumerate() {
-        println!("# when {} connects", client.name);
+        let _infallible = writeln!(text, "# when {} connects", client.name);
         let lent = addresses.get(..=index).unwrap_or(addresses);
         let desired = uplink_plan::lease(*address, lent, &config.interface, &uplink);
-        print_changes(&network, &desired).await?;
+        write_changes(&network, &desired, &mut text).await?;
     }
-    Ok(())
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
-async fn print_changes(network: &Network, desired: &[Requirement]) -> Result<()> {
+async fn write_changes(network: &Network, desired: &[Requirement], text: &mut String) -> Result<()> {
     let observed = network.observe(desired).await?;
     for change in plan(desired, &observed) {
-        println!("{change}");
+        let _infallible = writeln!(text, "{change}");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::ROLE;
 use crate::lending::Lending;
 use crate::status::{Identity, Status};
 use anyhow::{Result, bail};
+use std::io::{self, Write};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +30,12 @@ impl Server<'_> {
     /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.
     pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<Tun> {
         let Identity { interface, listen_port, uplink, .. } = &self.identity;
-        println!("{}: up on {uplink}, port {listen_port}, tunnel {interface}", ROLE.program);
+        // Where standard output is closed nobody waits for it.
+        let _unheard = writeln!(
+            io::stdout(),
+            "{}: up on {uplink}, port {listen_port}, tunnel {interface}",
+            ROLE.program
+        );
         let is_wanted = self.run(operator).await;
         let tun = self.event_loop.stop().await?;
         if !is_wanted {

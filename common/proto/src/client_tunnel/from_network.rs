@@ -46,7 +46,6 @@ impl ClientTunnel {
                 // The server has proved that it is there, not that it is where this came from.
                 self.is_responder = false;
                 self.commit(out.to_network, answer_len, self.server_address());
-                self.rtt = self.session.handshake_rtt().filter(|_| self.is_stock()).or(self.rtt);
                 self.established(out.to_network, now)
             }
         }
@@ -91,9 +90,9 @@ impl ClientTunnel {
                 self.lease = Some(lease);
                 self.state = ClientState::Up;
                 self.record.tell(ClientEvent::LeaseGranted(lease));
-                self.record.tell(ClientEvent::Connected { rtt: self.rtt });
+                self.record.tell(ClientEvent::Connected { rtt: None });
             }
-            (Some(_), ClientState::Lost) => self.returned(self.rtt, now),
+            (Some(_), ClientState::Lost) => self.returned(None, now),
             (None, ClientState::Connecting | ClientState::Leasing) => {
                 self.state = ClientState::Leasing;
                 self.requester.start(now);
@@ -225,7 +224,7 @@ impl ClientTunnel {
 
     fn server_said_bye(&mut self, pause: Option<u16>, now: Instant) {
         if self.state == ClientState::Up {
-            self.lost(LossReason::ServerBye, now);
+            self.lost(LossReason::ServerBye, now, now);
         } else {
             self.record.tell(ClientEvent::ServerBye);
         }

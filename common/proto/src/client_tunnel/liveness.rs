@@ -34,8 +34,8 @@ struct Probe {
 pub(crate) enum Verdict {
     /// Send a heartbeat, and report it by [`Liveness::heartbeat_sent`].
     Probe,
-    /// The server is lost; the probe is over.
-    Lost,
+    /// The server is lost, and has answered nothing since then; the probe is over.
+    Lost(Instant),
 }
 
 const HEARTBEATS: usize = 3;
@@ -95,11 +95,12 @@ impl Liveness {
         if probe.heartbeats < HEARTBEATS {
             return Some(Verdict::Probe);
         }
+        let since = self.unanswered_since.unwrap_or(probe.started).min(probe.started);
         self.probe = None;
         self.unanswered_since = None;
         // The next idle probe comes a keepalive time later, if nothing asks for one before.
         self.heard_at = now;
-        Some(Verdict::Lost)
+        Some(Verdict::Lost(since))
     }
 
     /// A heartbeat with that id was sent, or could not be, which is no better an answer.
@@ -139,7 +140,7 @@ mod tests {
             if verdict == Verdict::Probe {
                 liveness.heartbeat_sent(7, now);
             }
-            let is_lost = verdict == Verdict::Lost;
+            let is_lost = matches!(verdict, Verdict::Lost(_));
             said.push((ms, verdict));
             if is_lost {
                 break;
@@ -154,7 +155,7 @@ mod tests {
         let mut liveness = Liveness::new(KEEPALIVE, start);
         liveness.packet_sent(start);
         let probe = |ms| (ms, Verdict::Probe);
-        let expected = [probe(1000), probe(1500), probe(2500), (3000, Verdict::Lost)];
+        let expected = [probe(1000), probe(1500), probe(2500), (3000, Verdict::Lost(start))];
         assert_eq!(said(&mut liveness, start), expected);
     }
 

@@ -116,7 +116,7 @@ impl ClientTunnel {
                     self.reconnect.sent(&mut self.rng, now);
                 }
             }
-            Ok(Tick::Expired) => self.lost(LossReason::NoHandshake, now),
+            Ok(Tick::Expired) => self.lost(LossReason::NoHandshake, now, now),
             Err(panicked) => return Err(self.failed(panicked.into(), now)),
         }
         if self.has_queued {
@@ -159,7 +159,7 @@ impl ClientTunnel {
                 let sent = self.send_control(&heartbeat, to_network, now);
                 self.record.settle(sent);
             }
-            Some(Verdict::Lost) => self.lost(LossReason::NoHeartbeat, now),
+            Some(Verdict::Lost(since)) => self.lost(LossReason::NoHeartbeat, since, now),
             None => {}
         }
     }

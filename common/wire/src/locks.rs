@@ -1,0 +1,36 @@
+//! One running program for each state folder and each runtime folder.
+
+use crate::{Folders, OrFail};
+use anyhow::Result;
+use std::time::Duration;
+use v6tun_host::instance_lock::{InstanceLock, LockError};
+
+/// Both folders' locks. The kernel gives them up when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Locks {
+    _state: InstanceLock,
+    /// Proves that a control socket found in the runtime folder is left over.
+    pub runtime: InstanceLock,
+}
+
+impl Locks {
+    /// Takes both.
+    ///
+    /// # Errors
+    /// At once, naming the holder, if a program of the same role has one of them.
+    pub fn acquire(folders: &Folders) -> Result<Self> {
+        let state = InstanceLock::acquire(&folders.state_lock).or_failed()?;
+        let runtime = InstanceLock::acquire(&folders.runtime_lock).or_failed()?;
+        Ok(Self { _state: state, runtime })
+    }
+
+    /// Takes both as soon as their holders have given them up.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] if that takes longer than `patience` for one of them.
+    pub(crate) async fn acquire_within(folders: &Folders, patience: Duration) -> Result<Self, LockError> {
+        let state = InstanceLock::acquire_within(&folders.state_lock, patience).await?;
+        let runtime = InstanceLock::acquire_within(&folders.runtime_lock, patience).await?;
+        Ok(Self { _state: state, runtime })
+    }
+}
