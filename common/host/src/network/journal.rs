@@ -86,6 +86,9 @@ pub enum JournalError {
         /// What is wrong.
         message: String,
     },
+    /// It describes another network namespace of this boot, in which its changes still stand.
+    #[error("undo journal {} is of another network namespace", .0.display())]
+    OtherNamespace(PathBuf),
     /// It has grown beyond its bound.
     #[error("undo journal {} is larger than {MAX_BYTES} bytes", .0.display())]
     TooLarge(PathBuf),
@@ -97,6 +100,10 @@ impl JournalError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { .. } => None,
+            Self::OtherNamespace(path) => Some(format!(
+                "run the command inside that network namespace; if the namespace is gone, remove {}",
+                path.display()
+            )),
             Self::Malformed { path, .. } | Self::TooLarge(path) => {
                 Some(format!("restore the host by hand as the file says, then remove {}", path.display()))
             }
@@ -118,11 +125,12 @@ pub struct Journal {
 impl Journal {
     /// Reads the journal at `path`, if there is one. It is created with the first record.
     ///
-    /// A journal of another boot or network namespace is removed, with a line in the log. A last line that was
-    /// torn off is cut away: its change was never made.
+    /// A journal of another boot is removed, with a line in the log. A last line that was torn off is cut away:
+    /// its change was never made.
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 16 MiB, or is damaged elsewhere than at its end.
+    /// If the file cannot be read, is of another network namespace of this boot, is larger than 16 MiB, or is
+    /// damaged elsewhere than at its end.
     pub fn open(path: &Path, identity: Identity) -> Result<Self, JournalError> {
         let mut journal = Self { path: path.into(), identity, entries: Vec::new(), file: None, bytes: 0 };
         let Some(text) = journal.read()? else { return Ok(journal) };
@@ -132,13 +140,16 @@ impl Journal {
             return Ok(journal);
         };
         let header: Header = journal.parse(1, first)?;
+        if header.identity.boot_id != journal.identity.boot_id {
+            journal.discard("it is of another boot")?;
+            return Ok(journal);
+        }
+        if header.identity != journal.identity {
+            return Err(JournalError::OtherNamespace(path.into()));
+        }
         if header.version != VERSION {
             let message = format!("version {} instead of {VERSION}", header.version);
             return Err(JournalError::Malformed { path: path.into(), line: 1, message });
-        }
-        if header.identity != journal.identity {
-            journal.discard("it is of another boot or network namespace")?;
-            return Ok(journal);
         }
         for (i, line) in lines.enumerate() {
             let entry = journal.parse(i + 2, line)?;

@@ -69,16 +69,24 @@ fn damage_elsewhere_is_an_error_that_names_the_line() {
 }
 
 #[test]
-fn a_journal_of_another_boot_or_namespace_is_discarded() {
+fn a_journal_of_another_boot_is_discarded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("undo");
-    let reboot = Identity { boot_id: "33333333-4444".into(), ..identity() };
-    let elsewhere = Identity { network_namespace: 1, ..identity() };
-    for other in [reboot, elsewhere] {
-        drop(with_three_changes(&path));
-        assert!(Journal::open(&path, other).unwrap().is_empty());
-        assert!(!path.exists());
-    }
+    drop(with_three_changes(&path));
+    let reboot = Identity { boot_id: "33333333-4444".into(), network_namespace: 1 };
+    assert!(Journal::open(&path, reboot).unwrap().is_empty());
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_journal_of_another_namespace_of_this_boot_is_kept_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    let written = with_three_changes(&path).entries().to_vec();
+    let error = Journal::open(&path, Identity { network_namespace: 1, ..identity() }).unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    assert!(error.hint().unwrap().contains("inside that network namespace"));
+    assert_eq!(Journal::open(&path, identity()).unwrap().entries(), written);
 }
 
 #[test]
