@@ -41,7 +41,7 @@ pub async fn carry_out(
 /// Why the host is not wholly restored. The journal is kept: the next attempt does the rest.
 #[derive(Debug, Error)]
 pub enum RestoreError {
-    /// The journal could not be written or removed.
+    /// The journal could not be removed.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The state could not be read.
@@ -60,13 +60,13 @@ pub enum RestoreError {
 ///
 /// # Errors
 /// If the state cannot be read, the journal not written, or a change is refused; the others are made all the
-/// same, and the journal stays for another attempt.
+/// same, and the journal stays for another attempt. A journal that cannot grow keeps nothing from being undone.
 pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<String>, RestoreError> {
     if journal.is_empty() {
         journal.remove()?;
         return Ok(Vec::new());
     }
-    let mut notes = Vec::new();
+    let (mut notes, mut unrecorded) = (Vec::new(), false);
     for _ in 0..RESTORE_ROUNDS {
         let observed = network.observe_for_undo(journal.entries()).await?;
         let undo = undo(journal.entries(), &observed);
@@ -78,7 +78,7 @@ pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<Stri
             return Ok(notes);
         }
         let wanted = undo.changes.len();
-        let refused = take_back(network, &mut journal, undo.changes).await?;
+        let refused = take_back(network, &mut journal, undo.changes, &mut unrecorded).await;
         if refused.len() == wanted {
             return Err(RestoreError::Refused(refused));
         }
@@ -91,18 +91,29 @@ async fn take_back(
     network: &Network,
     journal: &mut Journal,
     changes: Vec<Change>,
-) -> Result<Vec<NetworkError>, JournalError> {
+    unrecorded: &mut bool,
+) -> Vec<NetworkError> {
     let mut refused = Vec::new();
     for change in changes {
         if must_be_recognized(&change) {
-            journal.record(network.boot_seconds(), Phase::Undo, &change)?;
+            note_down(network.boot_seconds(), journal, &change, unrecorded);
         }
         if let Err(error) = make(network, &change).await {
             tracing::warn!("{error}");
             refused.push(error);
         }
     }
-    Ok(refused)
+    refused
+}
+
+/// Records a change of the undoing. A disk that is full must not keep the host from being given back: the change
+/// is then held in memory, and only a kill between here and the end would not be recognized.
+fn note_down(at: u64, journal: &mut Journal, change: &Change, unrecorded: &mut bool) {
+    let Err(error) = journal.record(at, Phase::Undo, change) else { return };
+    if !std::mem::replace(unrecorded, true) {
+        tracing::warn!("{error}; the host is restored all the same");
+    }
+    journal.remember(at, Phase::Undo, change);
 }
 
 /// Whether an undoing that stops at this change could not tell from the host's state alone that it began.

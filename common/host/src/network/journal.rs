@@ -117,7 +117,7 @@ pub struct Journal {
     path: PathBuf,
     identity: Identity,
     entries: Vec<Entry>,
-    /// Open for appending once something has been recorded.
+    /// Open for appending once something has been recorded; not on a read-only file system.
     file: Option<File>,
     bytes: u64,
 }
@@ -126,7 +126,7 @@ impl Journal {
     /// Reads the journal at `path`, if there is one. It is created with the first record.
     ///
     /// A journal of another boot is removed, with a line in the log. A last line that was torn off is cut away:
-    /// its change was never made.
+    /// its change was never made. On a read-only file system the journal is read, and only recording fails.
     ///
     /// # Errors
     /// If the file cannot be read, is of another network namespace of this boot, is larger than 16 MiB, or is
@@ -156,7 +156,7 @@ impl Journal {
             journal.entries.push(entry);
         }
         journal.bytes = text.len() as u64;
-        journal.reopen()?;
+        journal.reopen_if_writable()?;
         Ok(journal)
     }
 
@@ -191,6 +191,12 @@ impl Journal {
         self.append(&entry)?;
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Holds a change for as long as the process lives, where the file cannot take it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn remember(&mut self, at: u64, phase: Phase, change: &Change) {
+        self.entries.push(Entry { at, phase, change: change.clone() });
     }
 
     /// Removes the file: everything has been undone.
@@ -237,8 +243,22 @@ impl Journal {
         Ok(())
     }
 
+    /// The same where the file was only read so far: what cannot be written can still be undone.
+    fn reopen_if_writable(&mut self) -> Result<(), JournalError> {
+        match self.reopen() {
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                tracing::warn!(journal = %self.path.display(), "the undo journal is on a read-only file system");
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
     fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let mut text = String::new();
+        if self.file.is_none() && self.bytes > 0 {
+            self.reopen()?;
+        }
         if self.file.is_none() {
             let header = Header { version: VERSION, identity: self.identity.clone() };
             text.push_str(&self.line(&header)?);

@@ -1,0 +1,87 @@
+//! Restoring with a journal whose file has gone, or cannot grow.
+
+use nix::mount::{MsFlags, mount, umount};
+
+use super::*;
+use crate::network::{JournalError, Phase, RestoreError, restore};
+
+fn pool(number: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, number)
+}
+
+/// Lends the last of four addresses: to give it back, those in front of it must be raised, which is recorded.
+async fn lend_the_last(network: &Network, journal: &mut Journal) -> Vec<InterfaceAddress> {
+    add_link(network, UPLINK).await;
+    for number in 1..=4 {
+        add(network, plain(pool(number), 64)).await;
+    }
+    let before = on_uplink(network).await;
+    let absent = Requirement::AddressAbsent { link: UPLINK.into(), address: pool(1) };
+    require(network, journal, &[absent]).await;
+    assert_ne!(on_uplink(network).await, before);
+    before
+}
+
+async fn on_uplink(network: &Network) -> Vec<InterfaceAddress> {
+    network.observe(&[]).await.unwrap().addresses_of(UPLINK).to_vec()
+}
+
+/// A small file system that this thread alone sees.
+fn mount_small(folder: &Path, options: &str) {
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+    mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some(options)).unwrap();
+}
+
+#[test]
+fn a_journal_whose_file_has_gone_still_restores() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal_in(folder.path());
+        let before = lend_the_last(&network, &mut journal).await;
+        std::fs::remove_file(journal.path()).unwrap();
+        restore(&network, journal).await.unwrap();
+        assert_eq!(on_uplink(&network).await, before);
+    });
+}
+
+#[test]
+fn a_full_disk_does_not_keep_the_host_from_being_restored() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        mount_small(folder.path(), "size=64k");
+        let mut journal = journal_in(folder.path());
+        let before = lend_the_last(&network, &mut journal).await;
+        assert!(std::fs::write(folder.path().join("filler"), vec![0; 1 << 17]).is_err());
+        // The file's last page still has room: filled with what an undoing does not look at.
+        let filler = Change::AddProxy { link: UPLINK.into(), address: pool(9) };
+        while journal.record(0, Phase::Undo, &filler).is_ok() {}
+        restore(&network, journal).await.unwrap();
+        assert_eq!(on_uplink(&network).await, before);
+        assert!(!folder.path().join("undo").exists());
+        umount(folder.path()).unwrap();
+    });
+}
+
+#[test]
+fn a_journal_on_a_read_only_file_system_is_read_and_undone() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        mount_small(folder.path(), "size=64k");
+        let mut journal = journal_in(folder.path());
+        let before = lend_the_last(&network, &mut journal).await;
+        drop(journal);
+        let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(None::<&str>, folder.path(), None::<&str>, read_only, None::<&str>).unwrap();
+
+        let mut journal = journal_in(folder.path());
+        let change = Change::AddProxy { link: UPLINK.into(), address: pool(9) };
+        assert!(journal.record(0, Phase::Do, &change).is_err());
+        let error = restore(&network, journal).await.unwrap_err();
+
+        let stays = matches!(error, RestoreError::Journal(JournalError::Io { operation: "remove", .. }));
+        assert!(stays, "{error}");
+        assert_eq!(on_uplink(&network).await, before);
+        umount(folder.path()).unwrap();
+    });
+}
