@@ -127,6 +127,21 @@ impl Change {
         }
     }
 
+    /// Whether it is the same change over again: an address may have other lifetimes since.
+    pub(super) fn repeats(&self, newer: &Self) -> bool {
+        match (self, newer) {
+            (
+                Self::DeleteAddress { link, address, order },
+                Self::DeleteAddress { link: newer_link, address: newer_address, order: newer_order },
+            ) => {
+                let (valid, preferred) = (newer_address.valid, newer_address.preferred);
+                let same = InterfaceAddress { valid, preferred, ..address.clone() };
+                link == newer_link && order == newer_order && same == *newer_address
+            }
+            _ => self == newer,
+        }
+    }
+
     /// Whether it takes something away, so that finding it gone already is as good.
     pub(crate) fn is_removal(&self) -> bool {
         matches!(self, Self::DeleteAddress { .. } | Self::DeleteRoute(_) | Self::DeleteProxy { .. })

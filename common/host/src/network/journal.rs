@@ -56,6 +56,24 @@ pub struct Entry {
     pub change: Change,
 }
 
+impl Entry {
+    /// Whether, of two that delete one address, the newer lets it live at least twice as long as what is left
+    /// of the older. Those in between are near enough: who gives an address a lifetime renews it as well.
+    fn is_outlived_by(&self, newer: &Self) -> bool {
+        let (Change::DeleteAddress { address: old, .. }, Change::DeleteAddress { address: new, .. }) =
+            (&self.change, &newer.change)
+        else {
+            return false;
+        };
+        let forever = u64::from(u32::MAX);
+        let elapsed = newer.at.saturating_sub(self.at);
+        let left = |seconds: Option<u32>| seconds.map_or(forever, |s| u64::from(s).saturating_sub(elapsed));
+        let renewed = |seconds: Option<u32>| seconds.map_or(forever, u64::from);
+        let is_outlived = |old, new| renewed(new) > left(old).saturating_mul(2);
+        is_outlived(old.valid, new.valid) || is_outlived(old.preferred, new.preferred)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
@@ -178,16 +196,21 @@ impl Journal {
         &self.path
     }
 
-    /// Writes a change down, which must be done only afterwards. A change that stands there already, equal in
-    /// all, is not written again, so that a repair made over and over does not make the journal grow.
+    /// Writes a change down, which must be done only afterwards. A change that stands there already is not
+    /// written again, so that a repair made over and over does not make the journal grow. Where an address that is
+    /// deleted anew has longer to live, the entry is replaced.
     ///
     /// # Errors
     /// If the file cannot be written, or would become larger than 16 MiB. The change must then not be made.
     pub fn record(&mut self, at: u64, phase: Phase, change: &Change) -> Result<(), JournalError> {
-        if phase == Phase::Do && self.entries.iter().any(|e| e.phase == phase && e.change == *change) {
+        let entry = Entry { at, phase, change: change.clone() };
+        let repeats = |old: &Entry| old.phase == phase && old.change.repeats(change);
+        if phase == Phase::Do
+            && let Some(number) = self.entries.iter().position(repeats)
+        {
+            self.renew(number, entry);
             return Ok(());
         }
-        let entry = Entry { at, phase, change: change.clone() };
         self.append(&entry)?;
         self.entries.push(entry);
         Ok(())
@@ -197,6 +220,43 @@ impl Journal {
     #[cfg(target_os = "linux")]
     pub(super) fn remember(&mut self, at: u64, phase: Phase, change: &Change) {
         self.entries.push(Entry { at, phase, change: change.clone() });
+    }
+
+    /// Puts an entry in the place of one that says the same of an address with other lifetimes.
+    ///
+    /// The file says enough to undo the change already: where it cannot be replaced, only lifetimes are lost.
+    fn renew(&mut self, number: usize, entry: Entry) {
+        match self.entries.get_mut(number) {
+            Some(old) if old.is_outlived_by(&entry) => *old = entry,
+            _ => return,
+        }
+        if let Err(error) = self.rewrite() {
+            tracing::warn!("{error}; an address's new lifetimes would not survive a kill");
+        }
+    }
+
+    /// Writes all that is known into a new file, which takes the place of the old one at once.
+    fn rewrite(&mut self) -> Result<(), JournalError> {
+        let mut text = self.line(&Header { version: VERSION, identity: self.identity.clone() })?;
+        for entry in &self.entries {
+            text.push_str(&self.line(entry)?);
+        }
+        let mut path = self.path.clone().into_os_string();
+        path.push(".new");
+        let write = || {
+            if let Err(error) = std::fs::remove_file(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(error);
+            }
+            let mut file = create_private(Path::new(&path))?;
+            file.write_all(text.as_bytes())?;
+            std::fs::rename(&path, &self.path)?;
+            Ok(file)
+        };
+        self.file = Some(write().map_err(|e| self.io("write", e))?);
+        self.bytes = text.len() as u64;
+        Ok(())
     }
 
     /// Removes the file: everything has been undone.

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::network::InterfaceAddress;
 
 fn identity() -> Identity {
     Identity { boot_id: "11111111-2222".into(), network_namespace: 4_026_531_840 }
@@ -95,4 +96,45 @@ fn a_repair_made_over_and_over_is_recorded_once() {
     let mut journal = with_three_changes(&folder.path().join("undo"));
     journal.record(100, Phase::Do, &change(2)).unwrap();
     assert_eq!(journal.entries().len(), 3);
+}
+
+/// What a repair records when a router has put a lent address back that lives for `valid` more seconds.
+fn deletion(valid: Option<u32>) -> Change {
+    let address = InterfaceAddress {
+        valid,
+        preferred: valid.map(|seconds| seconds / 2),
+        ..InterfaceAddress::permanent("2001:db8::1".parse().unwrap(), 64)
+    };
+    Change::DeleteAddress { link: "ens3".into(), order: vec![address.address], address }
+}
+
+#[test]
+fn repairs_for_a_days_long_router_keep_one_entry_with_lifetimes_that_are_not_far_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    let mut journal = Journal::open(&path, identity()).unwrap();
+    journal.record(0, Phase::Do, &deletion(Some(1800))).unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let first = size();
+    for at in (0..100_000).step_by(5) {
+        let valid = 1800 - u32::from(at % 10 == 5);
+        journal.record(at, Phase::Do, &deletion(Some(valid))).unwrap();
+    }
+    assert!(size() < first + 10, "{} bytes", size());
+    let read = Journal::open(&path, identity()).unwrap();
+    assert_eq!(read.entries(), journal.entries());
+    let [Entry { at, .. }] = read.entries() else { panic!("{:?}", read.entries()) };
+    assert!(*at > 99_000, "last renewed at {at}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn an_address_that_lives_for_ever_is_not_recorded_as_mortal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(&folder.path().join("undo"), identity()).unwrap();
+    for valid in [None, Some(60)] {
+        journal.record(0, Phase::Do, &deletion(valid)).unwrap();
+        assert_eq!(journal.entries()[0].change, deletion(None));
+    }
+    assert_eq!(journal.entries().len(), 1);
 }
