@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use self::netlink::Netlink;
 use self::sysctl::SysctlTree;
 use super::{
-    Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, RouteTo, SysctlKey,
+    Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,
 };
 use crate::neighbour_discovery::{Advertisement, send_unsolicited_advertisement};
 
@@ -108,7 +108,13 @@ impl Network {
     /// If the kernel refuses it, or its link does not exist.
     pub async fn apply(&self, change: &Change) -> Result<(), NetworkError> {
         let failed = |e| NetworkError::new(describe(change), e);
-        match self.try_apply(change).await {
+        let result = match (self.try_apply(change).await, change) {
+            (Err(error), Change::AddRoute(route)) if is_already_there(&error) => {
+                self.explain_existing_route(route, error).await
+            }
+            (result, _) => result,
+        };
+        match result {
             Err(error) if is_done_already(change, &error) => {
                 tracing::debug!("{change}: already so");
                 Ok(())
@@ -151,6 +157,20 @@ impl Network {
             }
             Change::Announce { link, address } => self.announce(link, *address).await,
         }
+    }
+
+    /// The kernel says `EEXIST` also where only destination and metric are equal. Leaves that error where the
+    /// very same route is there.
+    async fn explain_existing_route(&self, route: &Route, error: io::Error) -> io::Result<()> {
+        let links = link::dump(&self.netlink).await?;
+        let routes = route::dump(&self.netlink, &links).await?;
+        if routes.iter().any(|found| found.is_same_way_as(route)) {
+            return Err(error);
+        }
+        let other = routes.iter().find(|found| found.is_in_the_way_of(route)).map(ToString::to_string);
+        let other = other.map_or(String::new(), |other| format!(" ({other})"));
+        let message = format!("another route{other} stands in the way");
+        Err(io::Error::new(io::ErrorKind::AlreadyExists, message))
     }
 
     async fn announce(&self, name: &str, target: Ipv6Addr) -> io::Result<()> {
@@ -248,9 +268,13 @@ fn describe(change: &Change) -> String {
     }
 }
 
-fn without_protocol(route: &super::Route) -> String {
+fn without_protocol(route: &Route) -> String {
     let text = route.to_string();
     text.rsplit_once(" proto ").map_or(text.clone(), |(way, _)| way.to_owned())
+}
+
+fn is_already_there(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::EXIST.raw_os_error())
 }
 
 /// Whether the error says that there was nothing to do.

@@ -75,11 +75,16 @@ impl Route {
     /// Whether the kernel would take both for the same route: all but the protocol is equal.
     #[must_use]
     pub fn is_same_way_as(&self, other: &Self) -> bool {
-        self.destination == other.destination
-            && self.prefix_len == other.prefix_len
+        self.is_in_the_way_of(other)
             && self.kind == other.kind
             && self.link == other.link
             && self.gateway == other.gateway
+    }
+
+    /// Whether the kernel refuses to add the one beside the other: destination and metric are equal.
+    pub(crate) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        self.destination == other.destination
+            && self.prefix_len == other.prefix_len
             && self.effective_metric() == other.effective_metric()
     }
 

@@ -154,3 +154,24 @@ fn a_refused_change_names_its_subject_and_the_kernels_reason() {
         assert_eq!(error.to_string(), "add route default via 2001:db8::1 dev ens3: No route to host");
     });
 }
+
+#[test]
+fn a_route_to_the_same_place_that_leads_elsewhere_is_an_error() {
+    in_namespace(async |network| {
+        add_link(&network, UPLINK).await;
+        add_link(&network, "v6tun0").await;
+        let theirs = Route { protocol: 4, ..Route::to_host(lent(), UPLINK) };
+        let ours = Change::AddRoute(Route::to_host(lent(), "v6tun0"));
+        network.apply(&Change::AddRoute(theirs.clone())).await.unwrap();
+        let error = network.apply(&ours).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "add route 2001:db8::2330/128 dev v6tun0: another route (2001:db8::2330/128 dev ens3 metric 1024 \
+             proto 4) stands in the way"
+        );
+        network.apply(&Change::DeleteRoute(theirs)).await.unwrap();
+        for _ in 0..2 {
+            network.apply(&ours).await.unwrap();
+        }
+    });
+}
