@@ -150,7 +150,7 @@ fn a_vps_without_ipv6_is_told_so() -> Result<()> {
             "an uplink that is not there",
             Arrangement::replace("\n\n[pool]", "\n[uplink]\ninterface = \"ens4\"\n[pool]"),
         )
-        .exits(2, "the uplink ens4: there is no such interface", "ens3"),
+        .exits(1, "the uplink ens4: there is no such interface", "ens3"),
     ];
     Lab::run(&options, |lab| assert_all_refused(lab, &Deployment::install(lab)?.server, &cases))
 }
