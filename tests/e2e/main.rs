@@ -12,3 +12,4 @@ mod turtle;
 mod vps_killed;
 mod vps_restored;
 mod vps_route;
+mod vps_shared;
