@@ -20,6 +20,7 @@ mod observed;
 mod plan;
 mod requirement;
 mod route;
+mod sourced_route;
 mod sysctl_key;
 mod undo;
 
@@ -36,6 +37,7 @@ pub use observed::{Link, Observed, Proxy};
 pub use plan::plan;
 pub use requirement::Requirement;
 pub use route::{DefaultRoute, Prefix, ROUTE_PROTOCOL, Route, RouteKind, RouteTo};
+pub use sourced_route::SourcedRoute;
 pub use sysctl_key::{SysctlKey, SysctlKeyError};
 pub use undo::{Undo, undo};
 

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InterfaceAddress, Route, SysctlKey};
+use super::{InterfaceAddress, Route, SourcedRoute, SysctlKey};
 
 /// One change to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,11 @@ pub enum Change {
     AddRoute(Route),
     /// Delete a route from the main table.
     DeleteRoute(Route),
+    /// Let the kernel strike the source out of a route, as it does when the address goes. By itself it does
+    /// nothing, but it is recorded.
+    LoseRouteSource(SourcedRoute),
+    /// Name the source in a route again.
+    GiveRouteSource(SourcedRoute),
     /// Let the kernel answer neighbour solicitations for an address.
     AddProxy {
         /// The link's name.
@@ -121,6 +126,8 @@ impl Change {
             Self::DeleteAddress { link, address, .. } => Some(Self::AddAddress { link, address }),
             Self::AddRoute(route) => Some(Self::DeleteRoute(route)),
             Self::DeleteRoute(route) => Some(Self::AddRoute(route)),
+            Self::LoseRouteSource(route) => Some(Self::GiveRouteSource(route)),
+            Self::GiveRouteSource(route) => Some(Self::LoseRouteSource(route)),
             Self::AddProxy { link, address } => Some(Self::DeleteProxy { link, address }),
             Self::DeleteProxy { link, address } => Some(Self::AddProxy { link, address }),
             Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
@@ -176,6 +183,12 @@ impl fmt::Display for Change {
             Self::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} up"),
             Self::AddRoute(route) => write!(f, "ip -6 route add {route}"),
             Self::DeleteRoute(route) => write!(f, "ip -6 route del {route}"),
+            Self::LoseRouteSource(SourcedRoute { text, source, .. }) => {
+                write!(f, "# the kernel strikes src {source} out of the route {text}")
+            }
+            Self::GiveRouteSource(SourcedRoute { text, source, .. }) => {
+                write!(f, "ip -6 route change {text} src {source}")
+            }
             Self::AddProxy { link, address } => write!(f, "ip -6 neigh add proxy {address} dev {link}"),
             Self::DeleteProxy { link, address } => write!(f, "ip -6 neigh del proxy {address} dev {link}"),
             Self::Announce { link, address } => {

@@ -1,6 +1,7 @@
 //! The Linux kernel's network: rtnetlink and `/proc/sys`.
 
 mod address;
+mod bystanders;
 mod identity;
 mod link;
 mod netlink;
@@ -8,11 +9,11 @@ mod proxy_ndp;
 mod route;
 mod sysctl;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
-use self::netlink::Netlink;
+use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
 use super::{
     Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,
@@ -73,7 +74,21 @@ impl Network {
             Change::SetSysctl { key, .. } => Some(key),
             _ => None,
         });
-        self.observe_with(keys).await
+        let mut observed = self.observe_with(keys).await?;
+        let ways: BTreeSet<&str> = entries
+            .iter()
+            .filter_map(|entry| match &entry.change {
+                Change::LoseRouteSource(route) => Some(route.way.as_str()),
+                _ => None,
+            })
+            .collect();
+        if !ways.is_empty() {
+            let failed = |e| NetworkError::new("list the routes", e);
+            let routes = route::dump_messages(&self.netlink).await.map_err(failed)?;
+            let sourceless = bystanders::sourceless_ways(&routes);
+            observed.sourceless_ways = sourceless.filter(|way| ways.contains(way.as_str())).collect();
+        }
+        Ok(observed)
     }
 
     /// A setting's value; `None` if the kernel has no such setting.
@@ -132,9 +147,18 @@ impl Network {
             }
             Change::AddAddress { link, address } => address::add(self.index_of(link).await?, address),
             Change::DeleteAddress { link, address, .. } => {
-                address::delete(self.index_of(link).await?, address)
+                let routes = route::dump_messages(&self.netlink).await?;
+                address::delete(self.index_of(link).await?, address, &routes)
             }
-            Change::RaiseAddress { link, address, .. } => address::raise(self.index_of(link).await?, address),
+            Change::RaiseAddress { link, address, .. } => {
+                let routes = route::dump_messages(&self.netlink).await?;
+                address::raise(self.index_of(link).await?, address, &routes)
+            }
+            Change::LoseRouteSource(_) => Ok(()),
+            Change::GiveRouteSource(route) => {
+                let routes = route::dump_messages(&self.netlink).await?;
+                orders_in_one_breath(bystanders::give_source(&routes, route))?.into_iter().collect()
+            }
             Change::SetLinkUp { link, mtu } => {
                 link::set_up(&self.netlink, self.index_of(link).await?, *mtu).await
             }
@@ -163,7 +187,7 @@ impl Network {
     /// very same route is there.
     async fn explain_existing_route(&self, route: &Route, error: io::Error) -> io::Result<()> {
         let links = link::dump(&self.netlink).await?;
-        let routes = route::dump(&self.netlink, &links).await?;
+        let routes = route::of_main_table(&route::dump_messages(&self.netlink).await?, &links);
         if routes.iter().any(|found| found.is_same_way_as(route)) {
             return Err(error);
         }
@@ -207,7 +231,9 @@ impl Network {
             move |e| NetworkError::new(operation, e)
         };
         let addresses = address::dump(&self.netlink, &links).await.map_err(failed("addresses"))?;
-        let routes = route::dump(&self.netlink, &links).await.map_err(failed("routes"))?;
+        let routes = route::dump_messages(&self.netlink).await.map_err(failed("routes"))?;
+        let sourced_routes = bystanders::sourced(&routes, &links);
+        let routes = route::of_main_table(&routes, &links);
         let proxies = proxy_ndp::dump(&self.netlink).await.map_err(failed("neighbour proxy entries"))?;
         let proxies = proxies
             .into_iter()
@@ -217,7 +243,16 @@ impl Network {
             })
             .collect();
         let sysctls = self.read_sysctls(&links, keys)?;
-        Ok(Observed { links, addresses, routes, proxies, sysctls, boot_seconds: self.boot_seconds() })
+        Ok(Observed {
+            links,
+            addresses,
+            routes,
+            sourced_routes,
+            sourceless_ways: BTreeSet::new(),
+            proxies,
+            sysctls,
+            boot_seconds: self.boot_seconds(),
+        })
     }
 
     /// The settings that are asked for, and of every link those that decide on forwarding and default route.
@@ -262,6 +297,9 @@ fn describe(change: &Change) -> String {
         Change::SetLinkUp { link, mtu } => format!("set link {link} up with mtu {mtu}"),
         Change::AddRoute(route) => format!("add route {}", without_protocol(route)),
         Change::DeleteRoute(route) => format!("delete route {}", without_protocol(route)),
+        Change::LoseRouteSource(route) | Change::GiveRouteSource(route) => {
+            format!("name source {} in route {}", route.source, route.text)
+        }
         Change::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
         Change::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
         Change::Announce { link, address } => format!("announce {address} on {link}"),

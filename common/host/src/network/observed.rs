@@ -1,10 +1,10 @@
 //! What is true of the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::route::PROTOCOL_RA;
-use super::{DefaultRoute, InterfaceAddress, Prefix, Route, SysctlKey};
+use super::{DefaultRoute, InterfaceAddress, Prefix, Route, SourcedRoute, SysctlKey};
 
 /// The state of the host's IPv6 network at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub struct Observed {
     pub addresses: BTreeMap<String, Vec<InterfaceAddress>>,
     /// The IPv6 routes of the main table; a route with several next hops appears once for each.
     pub routes: Vec<Route>,
+    /// The routes of all tables that name a source.
+    pub sourced_routes: Vec<SourcedRoute>,
+    /// Of those that an undoing asks for, the [ways](SourcedRoute::way) of the routes that stand without source.
+    pub sourceless_ways: BTreeSet<String>,
     /// The neighbour proxy entries.
     pub proxies: Vec<Proxy>,
     /// The settings that were asked for, and each link's `forwarding`; one that does not exist is missing.

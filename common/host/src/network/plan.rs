@@ -1,6 +1,6 @@
 //! From what must be and what is to what is to be done.
 
-use super::{Change, InterfaceAddress, Observed, Proxy, Requirement, SysctlKey};
+use super::{Change, InterfaceAddress, Observed, Proxy, Requirement, SourcedRoute, SysctlKey};
 
 /// The changes that make every requirement true, in the order of the requirements; what is so already yields
 /// none. A proxy entry that is added is announced at once.
@@ -29,6 +29,9 @@ impl Planner {
                 let (gone, stay) = std::mem::take(list).into_iter().partition(|a| a.address == *address);
                 *list = stay;
                 let gone: Vec<InterfaceAddress> = gone;
+                if !gone.is_empty() {
+                    self.lose_route_sources(link, *address);
+                }
                 self.changes.extend(gone.into_iter().map(|address| Change::DeleteAddress {
                     link: link.clone(),
                     address,
@@ -55,6 +58,15 @@ impl Planner {
             }
             Requirement::Proxy { link, address } => self.require_proxy(link, *address),
         }
+    }
+
+    /// What the kernel does to routes when their source goes from the link.
+    fn lose_route_sources(&mut self, link: &str, source: std::net::Ipv6Addr) {
+        let routes = std::mem::take(&mut self.state.sourced_routes);
+        let (lost, kept) = routes.into_iter().partition(|r| r.link == link && r.source == source);
+        self.state.sourced_routes = kept;
+        let lost: Vec<SourcedRoute> = lost;
+        self.changes.extend(lost.into_iter().map(Change::LoseRouteSource));
     }
 
     fn require_sysctl(&mut self, key: &SysctlKey, value: &str) {

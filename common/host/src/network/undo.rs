@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use self::addresses::AddressRewind;
 use self::sysctls::SysctlRewind;
-use super::{Change, Entry, Observed, Phase};
+use super::{Change, Entry, InterfaceAddress, Observed, Phase, SourcedRoute};
 
 /// What gives the host back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub fn undo(entries: &[Entry], observed: &Observed) -> Undo {
         if rewind.first_address_change == Some(i) {
             let addresses = std::mem::take(&mut rewind.addresses);
             addresses.finish(observed, &mut rewind.undo);
+            rewind.give_route_sources();
         }
     }
     rewind.undo
@@ -49,15 +50,20 @@ struct Rewind<'a> {
     /// Where the address changes of all entries are undone together: what lies on the way to a lent address has
     /// been removed by then, and the settings that it was lent under are still in force.
     first_address_change: Option<usize>,
+    /// The routes that lost their source with an address.
+    sourced_routes: Vec<&'a SourcedRoute>,
     undo: Undo,
 }
 
 impl<'a> Rewind<'a> {
-    fn new(entries: &[Entry], observed: &'a Observed) -> Self {
+    fn new(entries: &'a [Entry], observed: &'a Observed) -> Self {
         let is_address = |entry: &Entry| {
             matches!(
                 entry.change,
-                Change::AddAddress { .. } | Change::DeleteAddress { .. } | Change::RaiseAddress { .. }
+                Change::AddAddress { .. }
+                    | Change::DeleteAddress { .. }
+                    | Change::RaiseAddress { .. }
+                    | Change::LoseRouteSource(_)
             )
         };
         let own_links: BTreeSet<String> = entries
@@ -72,11 +78,12 @@ impl<'a> Rewind<'a> {
             sysctls: SysctlRewind::new(observed, own_links),
             addresses: AddressRewind::new(observed),
             first_address_change: entries.iter().position(is_address),
+            sourced_routes: Vec::new(),
             undo: Undo::default(),
         }
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    fn entry(&mut self, entry: &'a Entry) {
         match &entry.change {
             Change::SetSysctl { key, from, to } if entry.phase == Phase::Do => {
                 self.sysctls.set(key, from.as_deref(), to, &mut self.undo);
@@ -94,6 +101,7 @@ impl<'a> Rewind<'a> {
             | Change::RaiseAddress { link, address, order } => {
                 self.addresses.moved(link, address, order, entry.at);
             }
+            Change::LoseRouteSource(route) => self.sourced_routes.push(route),
             change if entry.phase == Phase::Do && self.is_still_so(change) => self.take_back(change),
             _ => {}
         }
@@ -119,6 +127,27 @@ impl<'a> Rewind<'a> {
                 !proxied(link, *address) && self.observed.link(link).is_some()
             }
             _ => false,
+        }
+    }
+
+    /// Names the addresses that are back in the routes that named them before, and that nobody has touched.
+    fn give_route_sources(&mut self) {
+        for route in std::mem::take(&mut self.sourced_routes) {
+            if !self.observed.sourceless_ways.contains(&route.way) {
+                continue;
+            }
+            let stands = |address: &InterfaceAddress| address.address == route.source;
+            let comes = self.undo.changes.iter().any(
+                |change| matches!(change, Change::AddAddress { link, address } if *link == route.link && stands(address)),
+            );
+            if comes || self.observed.addresses_of(&route.link).iter().any(stands) {
+                self.take_back(&Change::LoseRouteSource(route.clone()));
+            } else {
+                let SourcedRoute { text, source, .. } = route;
+                self.undo
+                    .notes
+                    .push(format!("the route {text} no longer names src {source}: the address is not back"));
+            }
         }
     }
 

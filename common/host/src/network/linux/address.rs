@@ -8,8 +8,10 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
 };
+use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::bystanders::{self, Order};
 use super::netlink::{Netlink, orders_in_one_breath};
 use crate::network::{InterfaceAddress, Link, address_flags};
 
@@ -66,41 +68,61 @@ pub(super) fn add(index: u32, address: &InterfaceAddress) -> io::Result<()> {
     first_error(orders_in_one_breath(additions(index, address))?)
 }
 
-pub(super) fn delete(index: u32, address: &InterfaceAddress) -> io::Result<()> {
-    first_error(orders_in_one_breath(vec![deletion(index, address)])?)
+/// Deletes an address, and in the same breath puts back what other routes the kernel deletes with it.
+pub(super) fn delete(index: u32, address: &InterfaceAddress, routes: &[RouteMessage]) -> io::Result<()> {
+    let mut orders = vec![deletion(index, address)];
+    orders.extend(bystanders::after_deletion(routes, index, address));
+    let mut results = orders_in_one_breath(orders)?;
+    results.remove(0)?;
+    results.into_iter().try_for_each(unless_it_stayed)
 }
 
 /// Deletes and adds an address, which brings it to the front. No kill falls between. A packet that arrives in
-/// the microseconds between finds no owner; open TCP connections send again.
-pub(super) fn raise(index: u32, address: &InterfaceAddress) -> io::Result<()> {
+/// the microseconds between finds no owner; open TCP connections send again. `routes` are all that stand: those
+/// that suffer are mended in the same breath.
+pub(super) fn raise(index: u32, address: &InterfaceAddress, routes: &[RouteMessage]) -> io::Result<()> {
     let mut orders = vec![deletion(index, address)];
     orders.extend(additions(index, address));
+    let own = orders.len();
+    orders.extend(bystanders::after_raise(routes, index, address));
     let mut results = orders_in_one_breath(orders)?;
+    let others = results.split_off(own);
     // Gone already: the addition is all that matters.
     drop(results.remove(0));
-    first_error(results)
+    first_error(results)?;
+    others.into_iter().try_for_each(unless_it_stayed)
 }
 
 fn first_error(results: Vec<io::Result<()>>) -> io::Result<()> {
     results.into_iter().collect()
 }
 
-fn deletion(index: u32, address: &InterfaceAddress) -> (RouteNetlinkMessage, u16) {
+/// A route that the kernel left alone is there already when it is put back.
+fn unless_it_stayed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+fn deletion(index: u32, address: &InterfaceAddress) -> Order {
     (RouteNetlinkMessage::DelAddress(message(index, address, address.configured_flags())), 0)
 }
 
 /// Adds without duplicate address detection, for the address was in use on this link before, and then takes
 /// that flag back where it was not set. An address that was found to be a duplicate is looked at anew.
-fn additions(index: u32, address: &InterfaceAddress) -> Vec<(RouteNetlinkMessage, u16)> {
+///
+/// The prefix route comes only with the second step: of an address that has one already, the kernel would take
+/// the link's first route to the prefix for it, and replace that one (`modify_prefix_route`).
+fn additions(index: u32, address: &InterfaceAddress) -> Vec<Order> {
     let flags = address.configured_flags();
     let was_duplicate = address.flags & address_flags::DADFAILED != 0;
-    let nodad = if was_duplicate { flags } else { flags | address_flags::NODAD };
     let new = |flags| RouteNetlinkMessage::NewAddress(message(index, address, flags));
-    let mut orders = vec![(new(nodad), NLM_F_CREATE | NLM_F_EXCL)];
-    if flags != nodad {
-        orders.push((new(flags), NLM_F_REPLACE));
+    if was_duplicate || flags & address_flags::NODAD != 0 {
+        return vec![(new(flags), NLM_F_CREATE | NLM_F_EXCL)];
     }
-    orders
+    let first = flags | address_flags::NODAD | address_flags::NOPREFIXROUTE;
+    vec![(new(first), NLM_F_CREATE | NLM_F_EXCL), (new(flags), NLM_F_REPLACE)]
 }
 
 fn message(index: u32, address: &InterfaceAddress, flags: u32) -> AddressMessage {

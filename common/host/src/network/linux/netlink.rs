@@ -75,6 +75,10 @@ impl Netlink {
 pub(super) fn orders_in_one_breath(
     orders: Vec<(RouteNetlinkMessage, u16)>,
 ) -> io::Result<Vec<io::Result<()>>> {
+    if orders.is_empty() {
+        // The kernel refuses an empty message.
+        return Ok(Vec::new());
+    }
     let count = orders.len();
     let mut bytes = Vec::new();
     for (number, (message, flags)) in (1..).zip(orders) {

@@ -12,16 +12,28 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use super::netlink::Netlink;
 use crate::network::{Link, Route, RouteKind, RouteTo};
 
-/// The IPv6 routes of the main table, one for each next hop.
-pub(super) async fn dump(netlink: &Netlink, links: &[Link]) -> io::Result<Vec<Route>> {
+/// `RT_TABLE_LOCAL`.
+const TABLE_LOCAL: u8 = 255;
+
+/// The IPv6 routes of all tables but the kernel's own (`local`), in the kernel's words and order.
+pub(super) async fn dump_messages(netlink: &Netlink) -> io::Result<Vec<RouteMessage>> {
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet6;
     let answers = netlink.dump(RouteNetlinkMessage::GetRoute(request)).await?;
-    let routes = answers.into_iter().flat_map(|answer| match answer {
-        RouteNetlinkMessage::NewRoute(message) => parse(&message, links),
-        _ => Vec::new(),
+    let routes = answers.into_iter().filter_map(|answer| match answer {
+        RouteNetlinkMessage::NewRoute(message)
+            if message.header.table != TABLE_LOCAL && !message.header.flags.contains(RouteFlags::Cloned) =>
+        {
+            Some(message)
+        }
+        _ => None,
     });
     Ok(routes.collect())
+}
+
+/// The routes of the main table, one for each next hop.
+pub(super) fn of_main_table(messages: &[RouteMessage], links: &[Link]) -> Vec<Route> {
+    messages.iter().flat_map(|message| parse(message, links)).collect()
 }
 
 fn parse(message: &RouteMessage, links: &[Link]) -> Vec<Route> {
@@ -51,7 +63,7 @@ fn parse(message: &RouteMessage, links: &[Link]) -> Vec<Route> {
             _ => read_next_hop(&mut first, attribute, links),
         }
     }
-    if table != u32::from(RouteHeader::RT_TABLE_MAIN) || header.flags.contains(RouteFlags::Cloned) {
+    if table != u32::from(RouteHeader::RT_TABLE_MAIN) {
         return Vec::new();
     }
     if kind == RouteKind::Unreachable {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod announcement;
+mod bystanders;
 mod journal;
 mod routes;
 mod settings;

@@ -171,7 +171,7 @@ fn raises_an_address_until_it_is_killed() {
     let Ok(index) = std::env::var("V6TUN_TEST_RAISE_ON") else { return };
     let index = index.parse().unwrap();
     loop {
-        address::raise(index, &plain(pool(0x2335), 64)).unwrap();
+        address::raise(index, &plain(pool(0x2335), 64), &[]).unwrap();
     }
 }
 
