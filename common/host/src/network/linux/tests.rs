@@ -97,6 +97,26 @@ fn journal_in(folder: &Path) -> Journal {
     Journal::open(&folder.join("undo"), Identity::current().unwrap()).unwrap()
 }
 
+/// Every IPv6 route of every table as iproute2 prints it, once each address has its route in the kernel's own
+/// table: that one comes in the kernel's own time.
+async fn all_routes(network: &Network) -> String {
+    let (connection, _handle, mut news) = new_multicast_connection(&[MulticastGroup::Ipv6Route]).unwrap();
+    tokio::spawn(connection);
+    loop {
+        let observed = network.observe(&[]).await.unwrap();
+        let routes = iproute(&["-6", "route", "show", "table", "all"]);
+        let has_route = |link: &str, address: &InterfaceAddress| {
+            routes.contains(&format!("local {} dev {link} ", address.address))
+        };
+        let mut links = observed.addresses.iter();
+        if routes.is_empty() || links.all(|(link, list)| list.iter().all(|a| has_route(link, a))) {
+            return routes;
+        }
+        let news = tokio::time::timeout(Duration::from_secs(20), news.next()).await;
+        news.expect("each address gets its route");
+    }
+}
+
 /// What iproute2 prints, for a second opinion; nothing where it is not installed.
 fn iproute(arguments: &[&str]) -> String {
     let Ok(output) = Command::new("ip").args(arguments).output() else { return String::new() };

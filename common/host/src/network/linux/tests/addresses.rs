@@ -6,9 +6,6 @@ use crate::network::{Phase, Route, address_flags, restore, undo};
 /// A destination that none of the addresses is nearer to than the others.
 const FAR: &str = "2001:db8:ffff::1";
 
-/// Every IPv6 route of every table.
-const ALL_ROUTES: [&str; 5] = ["-6", "route", "show", "table", "all"];
-
 /// The article's VPS: a /128, and sixteen addresses of one /64, made by nobody's special wish.
 async fn vps(network: &Network) {
     add_link(network, UPLINK).await;
@@ -40,7 +37,7 @@ fn three_lent_addresses_come_back_where_they_were_and_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let mut journal = journal_in(folder.path());
         let (before, ip_before) = (on_uplink(&network).await, iproute(&["-6", "-j", "addr"]));
-        let (routes, source) = (iproute(&ALL_ROUTES), iproute(&["-6", "route", "get", FAR]));
+        let (routes, source) = (all_routes(&network).await, iproute(&["-6", "route", "get", FAR]));
 
         require(&network, &mut journal, &lend(&[0x2330, 0x233f, 0x2337])).await;
         assert_eq!(on_uplink(&network).await.len(), before.len() - 3);
@@ -50,7 +47,7 @@ fn three_lent_addresses_come_back_where_they_were_and_as_they_were() {
         assert_eq!(notes, Vec::<String>::new());
         assert_eq!(on_uplink(&network).await, before);
         assert_eq!(iproute(&["-6", "-j", "addr"]), ip_before);
-        assert_eq!(iproute(&ALL_ROUTES), routes);
+        assert_eq!(all_routes(&network).await, routes);
         assert_eq!(iproute(&["-6", "route", "get", FAR]), source);
         assert!(!folder.path().join("undo").exists());
     });
@@ -100,7 +97,7 @@ fn flags_lifetimes_protocol_metric_and_peer_are_given_back() {
             add(&network, address).await;
         }
         let before = on_uplink(&network).await;
-        let routes = iproute(&ALL_ROUTES);
+        let routes = all_routes(&network).await;
         let folder = tempfile::tempdir().unwrap();
         let mut journal = journal_in(folder.path());
 
@@ -119,7 +116,7 @@ fn flags_lifetimes_protocol_metric_and_peer_are_given_back() {
                 .collect()
         };
         assert_eq!(without_seconds(&on_uplink(&network).await), without_seconds(&before));
-        assert_eq!(iproute(&ALL_ROUTES), routes);
+        assert_eq!(all_routes(&network).await, routes);
     });
 }
 

@@ -3,8 +3,6 @@
 use super::*;
 use crate::network::{Phase, SourcedRoute, restore, undo};
 
-/// Every IPv6 route of every table.
-const ALL_ROUTES: [&str; 5] = ["-6", "route", "show", "table", "all"];
 const LENT: &str = "2001:db8::1";
 
 /// Two addresses, the lent one behind the other, so that the other must be raised, and the administrator's routes
@@ -41,8 +39,8 @@ fn lend() -> [Requirement; 1] {
 }
 
 /// What `ip -6 route` prints, without regard to the order among routes of equal destination and metric.
-fn routes() -> Vec<String> {
-    let mut lines: Vec<String> = iproute(&ALL_ROUTES).lines().map(str::to_owned).collect();
+async fn routes(network: &Network) -> Vec<String> {
+    let mut lines: Vec<String> = all_routes(network).await.lines().map(str::to_owned).collect();
     lines.sort();
     lines
 }
@@ -53,16 +51,16 @@ fn the_administrators_routes_are_as_before_after_a_lease() {
         if !host(&network).await {
             return;
         }
-        let before = routes();
+        let before = routes(&network).await;
         let folder = tempfile::tempdir().unwrap();
         let mut journal = journal_in(folder.path());
         require(&network, &mut journal, &lend()).await;
-        let during = routes();
+        let during = routes(&network).await;
         let on_link = "2001:db8::/64 dev ens3 metric 100 mtu 1400";
         assert!(during.iter().any(|route| route.starts_with(on_link)), "{during:#?}");
         assert!(!during.iter().any(|route| route.contains("src 2001:db8::1")), "{during:#?}");
         assert_eq!(restore(&network, journal).await.unwrap(), Vec::<String>::new());
-        assert_eq!(routes(), before);
+        assert_eq!(routes(&network).await, before);
     });
 }
 
@@ -72,7 +70,7 @@ fn an_undoing_that_is_stopped_after_any_change_still_gives_the_routes_back() {
         if !host(&network).await {
             return;
         }
-        let before = routes();
+        let before = routes(&network).await;
         for stop in 0..9 {
             let folder = tempfile::tempdir().unwrap();
             let mut journal = journal_in(folder.path());
@@ -86,7 +84,7 @@ fn an_undoing_that_is_stopped_after_any_change_still_gives_the_routes_back() {
             }
             drop(journal);
             restore(&network, journal_in(folder.path())).await.unwrap();
-            assert_eq!(routes(), before, "stopped after {stop} changes");
+            assert_eq!(routes(&network).await, before, "stopped after {stop} changes");
         }
     });
 }
@@ -97,13 +95,13 @@ fn raising_an_address_leaves_every_route_as_it_is() {
         if !host(&network).await {
             return;
         }
-        let before = routes();
+        let before = routes(&network).await;
         let list = network.observe(&[]).await.unwrap().addresses_of(UPLINK).to_vec();
         for address in list.into_iter().rev() {
             let raised = address.address;
             let raise = Change::RaiseAddress { link: UPLINK.into(), address, order: Vec::new() };
             network.apply(&raise).await.unwrap();
-            assert_eq!(routes(), before, "{raised} raised");
+            assert_eq!(routes(&network).await, before, "{raised} raised");
         }
     });
 }
@@ -121,7 +119,7 @@ fn a_route_that_somebody_else_has_changed_since_is_left_alone() {
         let theirs = "-6 route change default via 2001:db8::fe dev ens3 metric 50 mtu 1300";
         iproute(&theirs.split(' ').collect::<Vec<_>>());
         restore(&network, journal).await.unwrap();
-        let after = routes();
+        let after = routes(&network).await;
         assert!(!after.iter().any(|route| route.starts_with("2001:db8:5::/48")), "{after:#?}");
         assert!(
             !after.iter().any(|route| route.starts_with("default") && route.contains("src")),

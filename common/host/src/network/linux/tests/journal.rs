@@ -1,6 +1,6 @@
 //! Restoring with a journal whose file has gone, or cannot grow.
 
-use nix::mount::{MsFlags, mount, umount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::*;
 use crate::network::{JournalError, Phase, RestoreError, restore};
@@ -59,7 +59,7 @@ fn a_full_disk_does_not_keep_the_host_from_being_restored() {
         restore(&network, journal).await.unwrap();
         assert_eq!(on_uplink(&network).await, before);
         assert!(!folder.path().join("undo").exists());
-        umount(folder.path()).unwrap();
+        umount2(folder.path(), MntFlags::MNT_DETACH).unwrap();
     });
 }
 
@@ -82,6 +82,6 @@ fn a_journal_on_a_read_only_file_system_is_read_and_undone() {
         let stays = matches!(error, RestoreError::Journal(JournalError::Io { operation: "remove", .. }));
         assert!(stays, "{error}");
         assert_eq!(on_uplink(&network).await, before);
-        umount(folder.path()).unwrap();
+        umount2(folder.path(), MntFlags::MNT_DETACH).unwrap();
     });
 }
