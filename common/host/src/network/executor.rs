@@ -41,7 +41,7 @@ pub async fn carry_out(
 /// Why the host is not wholly restored. The journal is kept: the next attempt does the rest.
 #[derive(Debug, Error)]
 pub enum RestoreError {
-    /// The journal could not be removed.
+    /// The journal could not be removed, or a line of it not read: all others have been undone.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The state could not be read.

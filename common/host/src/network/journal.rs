@@ -135,6 +135,8 @@ pub struct Journal {
     path: PathBuf,
     identity: Identity,
     entries: Vec<Entry>,
+    /// The first line that cannot be read, and why.
+    damage: Option<(usize, String)>,
     /// Open for appending once something has been recorded; not on a read-only file system.
     file: Option<File>,
     bytes: u64,
@@ -147,17 +149,20 @@ impl Journal {
     /// its change was never made. On a read-only file system the journal is read, and only recording fails.
     ///
     /// # Errors
-    /// If the file cannot be read, is of another network namespace of this boot, is larger than 16 MiB, or is
-    /// damaged elsewhere than at its end.
+    /// If the file cannot be read, is of another network namespace of this boot, is larger than 16 MiB, or if its
+    /// header is damaged. A damaged line after that is an error only when [removing](Self::remove) or recording, so
+    /// that the others can be undone.
     pub fn open(path: &Path, identity: Identity) -> Result<Self, JournalError> {
-        let mut journal = Self { path: path.into(), identity, entries: Vec::new(), file: None, bytes: 0 };
+        let mut journal =
+            Self { path: path.into(), identity, entries: Vec::new(), damage: None, file: None, bytes: 0 };
         let Some(text) = journal.read()? else { return Ok(journal) };
-        let mut lines = text.lines();
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
         let Some(first) = lines.next() else {
             journal.discard("it has no whole line")?;
             return Ok(journal);
         };
-        let header: Header = journal.parse(1, first)?;
+        let malformed = |message| JournalError::Malformed { path: path.into(), line: 1, message };
+        let header: Header = serde_json::from_slice(first).map_err(|e| malformed(e.to_string()))?;
         if header.identity.boot_id != journal.identity.boot_id {
             journal.discard("it is of another boot")?;
             return Ok(journal);
@@ -166,12 +171,13 @@ impl Journal {
             return Err(JournalError::OtherNamespace(path.into()));
         }
         if header.version != VERSION {
-            let message = format!("version {} instead of {VERSION}", header.version);
-            return Err(JournalError::Malformed { path: path.into(), line: 1, message });
+            return Err(malformed(format!("version {} instead of {VERSION}", header.version)));
         }
         for (i, line) in lines.enumerate() {
-            let entry = journal.parse(i + 2, line)?;
-            journal.entries.push(entry);
+            match serde_json::from_slice(line) {
+                Ok(entry) => journal.entries.push(entry),
+                Err(error) => drop(journal.damage.get_or_insert((i + 2, error.to_string()))),
+            }
         }
         journal.bytes = text.len() as u64;
         journal.reopen_if_writable()?;
@@ -187,7 +193,7 @@ impl Journal {
     /// Whether there is nothing to undo.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.damage.is_none()
     }
 
     /// Where the journal is.
@@ -201,8 +207,12 @@ impl Journal {
     /// deleted anew has longer to live, the entry is replaced.
     ///
     /// # Errors
-    /// If the file cannot be written, or would become larger than 16 MiB. The change must then not be made.
+    /// If the file cannot be written, would become larger than 16 MiB, or is damaged and the change is not one of
+    /// an undoing. The change must then not be made.
     pub fn record(&mut self, at: u64, phase: Phase, change: &Change) -> Result<(), JournalError> {
+        if phase == Phase::Do {
+            self.require_undamaged()?;
+        }
         let entry = Entry { at, phase, change: change.clone() };
         let repeats = |old: &Entry| old.phase == phase && old.change.repeats(change);
         if phase == Phase::Do
@@ -262,13 +272,19 @@ impl Journal {
     /// Removes the file: everything has been undone.
     ///
     /// # Errors
-    /// If the file is there and cannot be removed.
+    /// If the file is there and cannot be removed, or must be kept, for a line of it could not be read.
     pub fn remove(mut self) -> Result<(), JournalError> {
+        self.require_undamaged()?;
         self.delete_file()
     }
 
+    fn require_undamaged(&self) -> Result<(), JournalError> {
+        let Some((line, message)) = self.damage.clone() else { return Ok(()) };
+        Err(JournalError::Malformed { path: self.path.clone(), line, message })
+    }
+
     /// All whole lines.
-    fn read(&self) -> Result<Option<String>, JournalError> {
+    fn read(&self) -> Result<Option<Vec<u8>>, JournalError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -280,19 +296,7 @@ impl Journal {
             return Err(JournalError::TooLarge(self.path.clone()));
         }
         bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-        String::from_utf8(bytes).map(Some).map_err(|_| JournalError::Malformed {
-            path: self.path.clone(),
-            line: 1,
-            message: "not UTF-8 text".into(),
-        })
-    }
-
-    fn parse<'a, T: Deserialize<'a>>(&self, line: usize, text: &'a str) -> Result<T, JournalError> {
-        serde_json::from_str(text).map_err(|error| JournalError::Malformed {
-            path: self.path.clone(),
-            line,
-            message: error.to_string(),
-        })
+        Ok(Some(bytes))
     }
 
     /// Opens for appending, and cuts a torn last line away.

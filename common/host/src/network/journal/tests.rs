@@ -58,15 +58,39 @@ fn a_torn_last_line_is_cut_away_wherever_it_was_torn() {
 }
 
 #[test]
-fn damage_elsewhere_is_an_error_that_names_the_line() {
+fn a_damaged_line_is_an_error_only_when_the_others_are_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    drop(with_three_changes(&path));
+    let whole = std::fs::read(&path).unwrap();
+    let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    for damage in [&b"garbage\n"[..], b"\0\0\0\n", b"\n", b"\xff\xfe{\n", b"{\"at\":1,\"phase\":\"do\"}\n"] {
+        std::fs::write(&path, [lines[0], lines[1], damage, lines[3]].concat()).unwrap();
+        let mut journal = Journal::open(&path, identity()).unwrap();
+        let read: Vec<&Change> = journal.entries().iter().map(|entry| &entry.change).collect();
+        assert_eq!(read, [&change(1), &change(3)]);
+        journal.record(9, Phase::Do, &change(9)).unwrap_err();
+        journal.record(9, Phase::Undo, &change(9)).unwrap();
+        let error = journal.remove().unwrap_err();
+        assert!(error.to_string().contains("line 3"), "{error}");
+        assert!(error.hint().is_some());
+        assert!(std::fs::read(&path).unwrap().windows(damage.len()).any(|part| part == damage), "it is kept");
+    }
+    std::fs::write(&path, [lines[0], b"garbage\n"].concat()).unwrap();
+    assert!(!Journal::open(&path, identity()).unwrap().is_empty(), "it is not taken for undone");
+}
+
+#[test]
+fn a_damaged_header_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("undo");
     drop(with_three_changes(&path));
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("add-proxy", "add-poxy", 1)).unwrap();
-    let error = Journal::open(&path, identity()).unwrap_err();
-    assert!(error.to_string().contains("line 2"), "{error}");
-    assert!(error.hint().is_some());
+    for (from, to) in [("boot-id", "boat-id"), ("\"version\":1", "\"version\":2")] {
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = Journal::open(&path, identity()).unwrap_err();
+        assert!(error.to_string().contains("line 1"), "{error}");
+    }
 }
 
 #[test]

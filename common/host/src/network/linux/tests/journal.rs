@@ -85,3 +85,22 @@ fn a_journal_on_a_read_only_file_system_is_read_and_undone() {
         umount2(folder.path(), MntFlags::MNT_DETACH).unwrap();
     });
 }
+
+#[test]
+fn the_good_lines_of_a_damaged_journal_are_undone_and_it_is_kept() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal_in(folder.path());
+        let before = lend_the_last(&network, &mut journal).await;
+        drop(journal);
+        let path = folder.path().join("undo");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen('\n', "\n\0\0\0\n", 1)).unwrap();
+        for _ in 0..2 {
+            let error = restore(&network, journal_in(folder.path())).await.unwrap_err();
+            assert!(error.to_string().contains("line 2"), "{error}");
+            assert_eq!(on_uplink(&network).await, before);
+        }
+        assert!(path.exists());
+    });
+}
