@@ -16,6 +16,7 @@ mod address_order;
 mod change;
 mod error;
 mod journal;
+mod link_names;
 mod observed;
 mod plan;
 mod requirement;

@@ -29,6 +29,9 @@ pub async fn carry_out(
     journal: &mut Journal,
     changes: Vec<Change>,
 ) -> Result<(), ExecuteError> {
+    if !changes.is_empty() {
+        journal.know_links(&network.links().await?);
+    }
     for change in changes {
         if !matches!(change, Change::Announce { .. }) {
             journal.record(network.boot_seconds(), Phase::Do, &change)?;
@@ -70,6 +73,7 @@ pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<Stri
     for _ in 0..RESTORE_ROUNDS {
         let observed = network.observe_for_undo(journal.entries()).await?;
         let undo = undo(journal.entries(), &observed);
+        journal.know_links(&observed.links);
         notes.extend(undo.notes);
         if undo.changes.is_empty() {
             journal.remove()?;

@@ -7,6 +7,7 @@
 #[cfg(unix)]
 mod unix;
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,9 @@ pub struct Entry {
     pub phase: Phase,
     /// What was to be done.
     pub change: Change,
+    /// The index of each link that it names, by which the link is found where its name has changed since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, u32>,
 }
 
 impl Entry {
@@ -137,6 +141,8 @@ pub struct Journal {
     entries: Vec<Entry>,
     /// The first line that cannot be read, and why.
     damage: Option<(usize, String)>,
+    /// Every link's index, as last seen.
+    links: BTreeMap<String, u32>,
     /// Open for appending once something has been recorded; not on a read-only file system.
     file: Option<File>,
     bytes: u64,
@@ -153,8 +159,15 @@ impl Journal {
     /// header is damaged. A damaged line after that is an error only when [removing](Self::remove) or recording, so
     /// that the others can be undone.
     pub fn open(path: &Path, identity: Identity) -> Result<Self, JournalError> {
-        let mut journal =
-            Self { path: path.into(), identity, entries: Vec::new(), damage: None, file: None, bytes: 0 };
+        let mut journal = Self {
+            path: path.into(),
+            identity,
+            entries: Vec::new(),
+            damage: None,
+            links: BTreeMap::new(),
+            file: None,
+            bytes: 0,
+        };
         let Some(text) = journal.read()? else { return Ok(journal) };
         let mut lines = text.split_inclusive(|byte| *byte == b'\n');
         let Some(first) = lines.next() else {
@@ -213,7 +226,7 @@ impl Journal {
         if phase == Phase::Do {
             self.require_undamaged()?;
         }
-        let entry = Entry { at, phase, change: change.clone() };
+        let entry = self.entry(at, phase, change);
         let repeats = |old: &Entry| old.phase == phase && old.change.repeats(change);
         if phase == Phase::Do
             && let Some(number) = self.entries.iter().position(repeats)
@@ -229,7 +242,18 @@ impl Journal {
     /// Holds a change for as long as the process lives, where the file cannot take it.
     #[cfg(target_os = "linux")]
     pub(super) fn remember(&mut self, at: u64, phase: Phase, change: &Change) {
-        self.entries.push(Entry { at, phase, change: change.clone() });
+        let entry = self.entry(at, phase, change);
+        self.entries.push(entry);
+    }
+
+    /// Tells which links there are: their indices go into the entries that name them.
+    #[cfg(target_os = "linux")]
+    pub(super) fn know_links(&mut self, links: &[super::Link]) {
+        self.links = links.iter().map(|link| (link.name.clone(), link.index)).collect();
+    }
+
+    fn entry(&self, at: u64, phase: Phase, change: &Change) -> Entry {
+        Entry { at, phase, change: change.clone(), links: change.link_indices(&self.links) }
     }
 
     /// Puts an entry in the place of one that says the same of an address with other lifetimes.

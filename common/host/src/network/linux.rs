@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
+use super::link_names::with_todays_names;
 use super::{
     Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,
 };
@@ -70,6 +71,7 @@ impl Network {
     /// # Errors
     /// If the kernel refuses a dump.
     pub async fn observe_for_undo(&self, entries: &[Entry]) -> Result<Observed, NetworkError> {
+        let entries = with_todays_names(entries, &self.links().await?);
         let keys = entries.iter().filter_map(|entry| match &entry.change {
             Change::SetSysctl { key, .. } => Some(key),
             _ => None,
@@ -215,7 +217,7 @@ impl Network {
         })
     }
 
-    async fn links(&self) -> Result<Vec<Link>, NetworkError> {
+    pub(super) async fn links(&self) -> Result<Vec<Link>, NetworkError> {
         link::dump(&self.netlink).await.map_err(|e| NetworkError::new("list the links", e))
     }
 

@@ -95,6 +95,18 @@ impl SysctlKey {
         }
     }
 
+    /// The link in `net.ipv6.conf.LINK.NAME` and `net.ipv6.neigh.LINK.NAME`.
+    pub(super) fn link_mut(&mut self) -> Option<&mut String> {
+        match self.0.as_mut_slice() {
+            [net, family, kind, link, _]
+                if net == "net" && family == "ipv6" && (kind == "conf" || kind == "neigh") =>
+            {
+                Some(link)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this is `net.ipv6.conf.all.forwarding`, the write of which overwrites every link's own value.
     #[must_use]
     pub fn is_all_forwarding(&self) -> bool {

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use self::addresses::AddressRewind;
 use self::sysctls::SysctlRewind;
+use super::link_names::{note_lost_links, with_todays_names};
 use super::{Change, Entry, InterfaceAddress, Observed, Phase, SourcedRoute};
 
 /// What gives the host back.
@@ -30,6 +31,7 @@ pub struct Undo {
 /// the rest.
 #[must_use]
 pub fn undo(entries: &[Entry], observed: &Observed) -> Undo {
+    let entries = &with_todays_names(entries, &observed.links);
     let mut rewind = Rewind::new(entries, observed);
     for (i, entry) in entries.iter().enumerate().rev() {
         rewind.entry(entry);
@@ -73,13 +75,15 @@ impl<'a> Rewind<'a> {
                 _ => None,
             })
             .collect();
+        let mut undo = Undo::default();
+        note_lost_links(entries, &observed.links, |link| own_links.contains(link), &mut undo);
         Self {
             observed,
             sysctls: SysctlRewind::new(observed, own_links),
             addresses: AddressRewind::new(observed),
             first_address_change: entries.iter().position(is_address),
             sourced_routes: Vec::new(),
-            undo: Undo::default(),
+            undo,
         }
     }
 

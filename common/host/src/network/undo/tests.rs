@@ -7,7 +7,7 @@ use super::*;
 use crate::network::{Proxy, Requirement, Route, plan};
 
 fn entry(change: Change) -> Entry {
-    Entry { at: 0, phase: Phase::Do, change }
+    Entry { at: 0, phase: Phase::Do, change, links: Default::default() }
 }
 
 fn address(number: u16) -> std::net::Ipv6Addr {

@@ -138,7 +138,8 @@ fn a_route_whose_address_does_not_come_back_is_noted() {
             way: "00".into(),
         };
         let lost = Change::LoseRouteSource(sourced(UPLINK));
-        let entry = crate::network::Entry { at: 0, phase: Phase::Do, change: lost };
+        let entry =
+            crate::network::Entry { at: 0, phase: Phase::Do, change: lost, links: Default::default() };
         let mut observed = network.observe(&[]).await.unwrap();
         observed.sourceless_ways.insert("00".into());
         let undo = undo(&[entry], &observed);

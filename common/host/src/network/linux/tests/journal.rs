@@ -104,3 +104,49 @@ fn the_good_lines_of_a_damaged_journal_are_undone_and_it_is_kept() {
         assert!(path.exists());
     });
 }
+
+#[test]
+fn a_link_is_found_by_its_index_after_it_was_renamed() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal_in(folder.path());
+        let before = lend_the_last(&network, &mut journal).await;
+        let accept_ra = network.sysctl(&key(UPLINK, "accept_ra")).unwrap();
+        let lease = [
+            Requirement::Sysctl { key: key(UPLINK, "accept_ra"), value: "2".into() },
+            Requirement::Sysctl { key: key(UPLINK, "forwarding"), value: "1".into() },
+            Requirement::Proxy { link: UPLINK.into(), address: pool(1) },
+        ];
+        require(&network, &mut journal, &lease).await;
+        drop(journal);
+        for (old, new) in [(UPLINK, "ens4"), ("ens3-far", "ens4-far")] {
+            let index = network.index_of(old).await.unwrap();
+            let rename = LinkUnspec::new_with_index(index).name(new).build();
+            handle().link().set(rename).execute().await.unwrap();
+        }
+        // Another link of the old name is not meant.
+        add_link(&network, UPLINK).await;
+
+        let notes = restore(&network, journal_in(folder.path())).await.unwrap();
+        assert_eq!(notes, Vec::<String>::new());
+        let observed = network.observe(&[]).await.unwrap();
+        assert_eq!(observed.addresses_of("ens4"), before);
+        assert_eq!(observed.addresses_of(UPLINK).len(), 1);
+        assert_eq!(observed.proxies, []);
+        assert_eq!(network.sysctl(&key("ens4", "accept_ra")).unwrap(), accept_ra);
+        assert_eq!(network.sysctl(&key("ens4", "forwarding")).unwrap().as_deref(), Some("0"));
+    });
+}
+
+#[test]
+fn a_link_that_is_gone_is_noted_once() {
+    in_namespace(async |network| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = journal_in(folder.path());
+        lend_the_last(&network, &mut journal).await;
+        let index = network.index_of(UPLINK).await.unwrap();
+        handle().link().del(index).execute().await.unwrap();
+        let notes = restore(&network, journal).await.unwrap();
+        assert_eq!(notes, ["ens3 is gone, and with it what was to be given back there"]);
+    });
+}

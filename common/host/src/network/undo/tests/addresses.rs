@@ -52,7 +52,12 @@ impl Model {
     }
 
     fn record(&mut self, phase: Phase, change: &Change) {
-        self.entries.push(Entry { at: self.observed.boot_seconds, phase, change: change.clone() });
+        self.entries.push(Entry {
+            at: self.observed.boot_seconds,
+            phase,
+            change: change.clone(),
+            links: Default::default(),
+        });
     }
 
     fn lend(&mut self, number: u16) {

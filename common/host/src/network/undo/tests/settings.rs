@@ -69,7 +69,12 @@ impl Model {
         let undo = undo(&self.entries, &self.observed);
         for change in undo.changes.into_iter().take(steps) {
             if matches!(change, Change::SetAllForwarding { .. }) {
-                self.entries.push(Entry { at: 0, phase: Phase::Undo, change: change.clone() });
+                self.entries.push(Entry {
+                    at: 0,
+                    phase: Phase::Undo,
+                    change: change.clone(),
+                    links: Default::default(),
+                });
             }
             self.apply(&change);
         }
