@@ -169,7 +169,7 @@ mod tests {
                 "sysctl -w net.ipv6.conf.v6tun0.addr_gen_mode=1",
                 "ip link set dev v6tun0 mtu 1440 up",
                 "ip -6 addr add 2001:db8::2330/128 dev v6tun0 nodad",
-                "ip -6 route add default dev v6tun0 metric 50 proto 186",
+                "ip -6 route add default dev v6tun0 metric 50 proto 118",
             ]
         );
     }
@@ -179,7 +179,7 @@ mod tests {
         let lan = [route("::", 0, "eth0", Some("fe80::1"), 1024)];
         let around = way_around(SERVER.parse().unwrap(), &lan, "v6tun0");
         let commands = commands(&Tunnel { around, ..tunnel() });
-        let wanted = "ip -6 route add 2001:db8:5::1/128 via fe80::1 dev eth0 proto 186";
+        let wanted = "ip -6 route add 2001:db8:5::1/128 via fe80::1 dev eth0 proto 118";
         let place = commands.iter().position(|command| command == wanted).expect("the route around");
         assert!(commands[place + 1].contains("default"));
     }

@@ -69,18 +69,25 @@ pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<Stri
         journal.remove()?;
         return Ok(Vec::new());
     }
-    let (mut notes, mut unrecorded) = (Vec::new(), false);
+    let (mut notes, mut unrecorded, mut put_back) = (Vec::new(), false, Vec::new());
     for _ in 0..RESTORE_ROUNDS {
         let observed = network.observe_for_undo(journal.entries()).await?;
         let undo = undo(journal.entries(), &observed);
         journal.know_links(&observed.links);
         notes.extend(undo.notes);
         if undo.changes.is_empty() {
+            network.settle(&put_back).await?;
             journal.remove()?;
             notes.sort();
             notes.dedup();
             return Ok(notes);
         }
+        put_back.extend(undo.changes.iter().filter_map(|change| match change {
+            Change::AddAddress { address, .. } | Change::RaiseAddress { address, .. } => {
+                Some(address.address)
+            }
+            _ => None,
+        }));
         let wanted = undo.changes.len();
         let refused = take_back(network, &mut journal, undo.changes, &mut unrecorded).await;
         if refused.len() == wanted {

@@ -12,6 +12,7 @@ mod sysctl;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
@@ -29,6 +30,10 @@ pub struct Network {
     netlink: Netlink,
     sysctls: SysctlTree,
 }
+
+/// How often, and how far apart, the kernel is asked whether it has taken the addresses into use.
+const SETTLE_LOOKS: u32 = 200;
+const SETTLE_PAUSE: Duration = Duration::from_millis(5);
 
 impl Network {
     /// Opens the kernel's network. Must be called within a tokio runtime that has I/O enabled.
@@ -117,6 +122,22 @@ impl Network {
         let failed = |e| NetworkError::new(format!("look up the route to {destination}"), e);
         let links = self.links().await?;
         route::look_up(&self.netlink, destination, &links).await.map_err(failed)
+    }
+
+    /// Waits until the kernel has taken these addresses into use, a second at the most. It does so in its own
+    /// time (`net/ipv6/addrconf.c`, `addrconf_dad_work`): an interface that began to forward meanwhile would
+    /// join such an address's anycast group twice and later leave it once.
+    pub(crate) async fn settle(&self, addresses: &[Ipv6Addr]) -> Result<(), NetworkError> {
+        let failed = |e| NetworkError::new("look at the host's own addresses", e);
+        for _ in 0..SETTLE_LOOKS {
+            let local = route::local_addresses(&self.netlink).await.map_err(failed)?;
+            if addresses.iter().all(|address| local.contains(address)) {
+                return Ok(());
+            }
+            tokio::time::sleep(SETTLE_PAUSE).await;
+        }
+        tracing::debug!("the kernel has not taken every restored address into use");
+        Ok(())
     }
 
     /// Makes one change. Its work found done already is success.

@@ -157,7 +157,7 @@ mod tests {
                 "sysctl -w net.ipv6.conf.ens3.accept_ra=2",
                 "sysctl -w net.ipv6.conf.all.forwarding=1",
                 "ip -6 addr del 2001:db8::2330/64 dev ens3",
-                "ip -6 route add 2001:db8::2330/128 dev v6tun0 proto 186",
+                "ip -6 route add 2001:db8::2330/128 dev v6tun0 proto 118",
                 "ip -6 neigh add proxy 2001:db8::2330 dev ens3",
                 "# unsolicited neighbour advertisement for 2001:db8::2330 on ens3",
             ]

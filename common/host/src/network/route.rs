@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-/// The route protocol number of v6tun's own routes (`ip route ... proto 186`).
-pub const ROUTE_PROTOCOL: u8 = 186;
+/// The route protocol number of v6tun's own routes (`ip route ... proto 118`): one that no routing daemon of
+/// `linux/rtnetlink.h` and iproute2's `rt_protos` has.
+pub const ROUTE_PROTOCOL: u8 = 118;
 
 /// The metric that the kernel gives to an IPv6 route that asks for none (`IP6_RT_PRIO_USER`).
 const DEFAULT_METRIC: u32 = 1024;
@@ -192,10 +193,10 @@ mod tests {
     #[test]
     fn a_route_prints_as_ip_takes_it() {
         let address = "2001:db8::1".parse().unwrap();
-        assert_eq!(Route::to_host(address, "v6tun0").to_string(), "2001:db8::1/128 dev v6tun0 proto 186");
+        assert_eq!(Route::to_host(address, "v6tun0").to_string(), "2001:db8::1/128 dev v6tun0 proto 118");
         assert_eq!(
             Route::unreachable(address, 4096).to_string(),
-            "unreachable 2001:db8::1/128 metric 4096 proto 186"
+            "unreachable 2001:db8::1/128 metric 4096 proto 118"
         );
     }
 

@@ -17,9 +17,7 @@ const TABLE_LOCAL: u8 = 255;
 
 /// The IPv6 routes of all tables but the kernel's own (`local`), in the kernel's words and order.
 pub(super) async fn dump_messages(netlink: &Netlink) -> io::Result<Vec<RouteMessage>> {
-    let mut request = RouteMessage::default();
-    request.header.address_family = AddressFamily::Inet6;
-    let answers = netlink.dump(RouteNetlinkMessage::GetRoute(request)).await?;
+    let answers = netlink.dump(every_ipv6_route()).await?;
     let routes = answers.into_iter().filter_map(|answer| match answer {
         RouteNetlinkMessage::NewRoute(message)
             if message.header.table != TABLE_LOCAL && !message.header.flags.contains(RouteFlags::Cloned) =>
@@ -29,6 +27,31 @@ pub(super) async fn dump_messages(netlink: &Netlink) -> io::Result<Vec<RouteMess
         _ => None,
     });
     Ok(routes.collect())
+}
+
+fn every_ipv6_route() -> RouteNetlinkMessage {
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet6;
+    RouteNetlinkMessage::GetRoute(request)
+}
+
+/// The addresses that the host receives for itself, by the kernel's own table.
+pub(super) async fn local_addresses(netlink: &Netlink) -> io::Result<Vec<Ipv6Addr>> {
+    let answers = netlink.dump(every_ipv6_route()).await?;
+    let is_local = |message: &RouteMessage| {
+        message.header.table == TABLE_LOCAL && message.header.kind == RouteType::Local
+    };
+    let routes = answers.into_iter().filter_map(|answer| match answer {
+        RouteNetlinkMessage::NewRoute(message) if is_local(&message) => Some(message),
+        _ => None,
+    });
+    let destination = |message: RouteMessage| {
+        message.attributes.into_iter().find_map(|attribute| match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(address),
+            _ => None,
+        })
+    };
+    Ok(routes.filter_map(destination).collect())
 }
 
 /// The routes of the main table, one for each next hop.

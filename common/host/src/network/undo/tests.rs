@@ -35,7 +35,7 @@ fn a_route_and_a_proxy_entry_are_taken_back_newest_first() {
         commands,
         [
             "ip -6 neigh del proxy 2001:db8::1 dev ens3",
-            "ip -6 route del 2001:db8::1/128 dev v6tun0 proto 186",
+            "ip -6 route del 2001:db8::1/128 dev v6tun0 proto 118",
         ]
     );
 }

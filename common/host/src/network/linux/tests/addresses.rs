@@ -85,7 +85,7 @@ fn flags_lifetimes_protocol_metric_and_peer_are_given_back() {
             InterfaceAddress {
                 valid: Some(9000),
                 preferred: Some(3000),
-                protocol: 186,
+                protocol: 118,
                 ..plain(pool(0xb), 64)
             },
             InterfaceAddress { route_priority: Some(77), ..plain(pool(0xc), 80) },
