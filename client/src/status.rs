@@ -5,14 +5,14 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     net::{Ipv6Addr, SocketAddr},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{ClientState, ClientTunnelStatus};
-use v6tun_wire::Figures;
+use v6tun_wire::{Figures, since_unix_seconds, unix_seconds_ago};
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -130,7 +130,7 @@ impl Status {
         let server = &self.server;
         lines.add("peer", server.public_key);
         lines.add("  endpoint", server.endpoint);
-        let handshake = server.latest_handshake.and_then(seconds_since).map(humanize::ago);
+        let handshake = server.latest_handshake.and_then(since_unix_seconds).map(humanize::ago);
         lines.add_if("  latest handshake", handshake);
         let rtt = server.rtt_ms.and_then(|rtt| Duration::try_from_secs_f64(rtt / 1e3).ok());
         lines.add_if("  round trip", rtt.map(humanize::rtt));
@@ -169,19 +169,10 @@ fn milliseconds(rtt: Duration) -> f64 {
     (rtt.as_secs_f64() * 1e5).round() / 1e2
 }
 
-fn unix_seconds_ago(ago: Duration) -> Option<u64> {
-    let then = SystemTime::now().checked_sub(ago)?;
-    Some(then.duration_since(UNIX_EPOCH).ok()?.as_secs())
-}
-
-fn seconds_since(unix_seconds: u64) -> Option<Duration> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(now.saturating_sub(Duration::from_secs(unix_seconds)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     fn connecting() -> Status {
         Status {

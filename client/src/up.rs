@@ -7,18 +7,10 @@ mod spoken;
 use std::{net::SocketAddr, time::Instant};
 
 use anyhow::{Context, Result};
-use tracing::{error, info};
-use v6tun_host::{
-    network::{Journal, Network},
-    privilege,
-    tun::Tun,
-    udp::UdpSocket,
-};
+use tracing::info;
+use v6tun_host::{privilege, tun::Tun, udp::UdpSocket};
 use v6tun_proto::{ClientConfig, ClientTunnel};
-use v6tun_wire::{
-    EventLoop, Folders, GlobalArgs, Locks, Operator, OrFail, Response, UpArgs, Wish, open_journal, restore,
-    restore_leftovers,
-};
+use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, Operator, OrFail, Response, UpArgs, Wish};
 
 use self::session::{Session, Way};
 use crate::{ROLE, config::Config, endpoint::Endpoint, route_plan, status::Status};
@@ -30,37 +22,13 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     }
     privilege::require_net_admin().or_failed()?;
     let config = Config::load(&path)?;
-    let folders = Folders::ensure(ROLE, global)?;
-    let locks = Locks::acquire(&folders)?;
-    let network = Network::open()?;
-    let mut operator = Operator::listen(&folders, &locks)?;
-    restore_leftovers(ROLE, &network, &folders.journal).await?;
-
-    let mut journal = open_journal(&folders.journal)?;
-    let mut tun = None;
-    let ran = run_session(&config, &network, &mut journal, &mut operator, &mut tun).await;
-    let restored = restore(ROLE, &network, journal).await;
-    // Only here the tun goes: what stood on it was taken away, not lost with it.
-    drop(tun);
-    operator.answer(&restored).await;
-    match (ran, restored) {
-        (Ok(()), restored) => restored,
-        (Err(failure), Ok(())) => Err(failure),
-        (Err(failure), Err(unrestored)) => {
-            error!("{unrestored:#}");
-            Err(failure)
-        }
-    }
+    v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| connect_until_stopped(&config, host).await)
+        .await
 }
 
-/// From the look-up of the server to the last datagram. `ended` keeps the tun until this PC is restored.
-async fn run_session(
-    config: &Config,
-    network: &Network,
-    journal: &mut Journal,
-    operator: &mut Operator<Status>,
-    ended: &mut Option<Tun>,
-) -> Result<()> {
+/// From the look-up of the server to the last datagram.
+async fn connect_until_stopped(config: &Config, host: Host<'_, Status>) -> Result<()> {
+    let Host { network, journal, operator, tun: served } = host;
     let Some(endpoint) = resolve(&config.endpoint, operator).await? else { return Ok(()) };
     let socket = UdpSocket::bind_any(0).or_failed()?;
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
@@ -73,10 +41,11 @@ async fn run_session(
     if ran.is_ok() {
         info!("disconnecting");
     }
-    let stopped = session.stop().await;
-    ran?;
-    *ended = Some(stopped?);
-    Ok(())
+    match session.stop().await {
+        Ok(tun) => *served = Some(tun),
+        Err(failure) => return ran.and(Err(failure)),
+    }
+    ran
 }
 
 /// The server's address; `None` if the operator wanted the end before it was known.
@@ -104,7 +73,7 @@ fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {
         preshared_key: config.preshared_key.clone(),
         endpoint: way.endpoint,
         address: config.address,
-        keepalive: session::KEEPALIVE,
+        keepalive: KEEPALIVE,
         mtu_ceiling: way.mtu_ceiling,
         seed: getrandom::u64().context("cannot get random numbers")?,
     };

@@ -9,6 +9,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::{Failure, config_file};
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+use v6tun_proto::lease::{self, Wanted};
 use v6tun_wire::OrFail;
 
 /// The port that WireGuard's documentation uses.
@@ -17,6 +18,8 @@ const DEFAULT_PORT: u16 = 51820;
 const MIN_MTU: u16 = 1280;
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
+/// A client costs some 11 KiB once it has a session: together a tenth of a small VPS's memory.
+const MAX_CLIENTS: usize = 2000;
 /// IFNAMSIZ less the final zero (linux/if.h).
 const MAX_INTERFACE_NAME: usize = 15;
 
@@ -93,8 +96,8 @@ pub(crate) struct Client {
     pub(crate) name: String,
     pub(crate) public_key: PublicKey,
     pub(crate) preshared_key: Option<PresharedKey>,
-    /// A fixed address; `None`: the pool's next free one, in the file's order.
-    pub(crate) address: Option<Ipv6Addr>,
+    /// The fixed one, or the pool's next free one in the file's order.
+    pub(crate) address: Ipv6Addr,
 }
 
 impl Config {
@@ -102,11 +105,14 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let raw: RawConfig = config_file::load(path)?;
         raw.check(path)?;
+        let addresses = raw.assign_addresses(path)?;
         let private_key = key_file::read_private_key(&config_file::resolve(path, &raw.private_key_file))
             .or_misconfigured()?;
         let own = private_key.public_key();
-        let clients =
-            raw.client.into_iter().map(|client| client.read_keys(path, &own)).collect::<Result<Vec<_>>>()?;
+        let clients = raw.client.into_iter().zip(addresses);
+        let clients = clients
+            .map(|(client, address)| client.read_keys(path, &own, address))
+            .collect::<Result<Vec<_>>>()?;
         Ok(Self {
             private_key,
             listen_port: raw.listen_port.unwrap_or(DEFAULT_PORT),
@@ -121,9 +127,8 @@ impl Config {
 
     /// Every address that this file lets the server lend: the pool's and the fixed ones.
     pub(crate) fn lendable(&self) -> impl Iterator<Item = Ipv6Addr> + '_ {
-        let fixed = self.clients.iter().filter_map(|client| client.address);
-        let pooled = self.pool.iter().copied();
-        fixed.filter(|address| !self.pool.contains(address)).chain(pooled)
+        let lent = self.clients.iter().map(|client| client.address);
+        lent.filter(|address| !self.pool.contains(address)).chain(self.pool.iter().copied())
     }
 }
 
@@ -157,37 +162,36 @@ impl RawConfig {
                 "1280 to 1500 bytes, or no line: what the uplink allows",
             );
         }
-        self.check_addresses(path)?;
         self.check_clients(path)
     }
 
-    fn check_addresses(&self, path: &Path) -> Result<()> {
-        let mut seen = HashSet::new();
+    /// One address for each client, in the file's order.
+    fn assign_addresses(&self, path: &Path) -> Result<Vec<Ipv6Addr>> {
         let fixed = self.client.iter().filter_map(|client| client.address);
-        for address in self.pool.addresses.iter().copied().chain(fixed.clone()) {
-            if !is_global_unicast(address) {
-                let what = format!("{}: {address} is no global unicast address", path.display());
-                let hint = "lend global addresses of this VPS; Windows does not use IPv6 with any other kind";
-                return Err(Failure::usage(what).with_hint(hint).into());
-            }
+        if let Some(local) = self.pool.addresses.iter().copied().chain(fixed).find(|a| !is_global_unicast(*a))
+        {
+            let what = format!("{}: {local} is no global unicast address", path.display());
+            let hint = "lend global addresses of this VPS; Windows does not use IPv6 with any other kind";
+            return Err(Failure::usage(what).with_hint(hint).into());
         }
-        for address in &self.pool.addresses {
-            if !seen.insert(*address) {
-                let what = format!("{}: the pool lists {address} twice", path.display());
-                return Err(Failure::usage(what).with_hint("delete one of the two").into());
-            }
-        }
-        let mut taken = HashSet::new();
-        for address in fixed {
-            if !taken.insert(address) {
-                let what = format!("{}: two clients have the address {address}", path.display());
-                return Err(Failure::usage(what).with_hint("an address belongs to one client").into());
-            }
-        }
-        Ok(())
+        let clients = self.client.iter();
+        let wanted: Vec<_> =
+            clients.map(|client| Wanted { name: &client.name, fixed: client.address }).collect();
+        lease::assign(&self.pool.addresses, &wanted).map_err(|error| {
+            Failure::usage(format!("{}: {error}", path.display()))
+                .with_hint(
+                    "an address belongs to one client; [pool] addresses needs one for each without its own",
+                )
+                .into()
+        })
     }
 
     fn check_clients(&self, path: &Path) -> Result<()> {
+        if self.client.len() > MAX_CLIENTS {
+            let what = format!("{}: {} clients are too many", path.display(), self.client.len());
+            let hint = format!("{MAX_CLIENTS} at the most; a second server takes the others");
+            return Err(Failure::usage(what).with_hint(hint).into());
+        }
         let (mut names, mut keys) = (HashSet::new(), HashSet::new());
         for client in &self.client {
             let refuse = |what: String, hint: &str| -> Result<()> {
@@ -210,7 +214,7 @@ impl RawConfig {
 }
 
 impl RawClient {
-    fn read_keys(self, path: &Path, own: &PublicKey) -> Result<Client> {
+    fn read_keys(self, path: &Path, own: &PublicKey, address: Ipv6Addr) -> Result<Client> {
         let refuse = |why: &str, hint: &str| -> anyhow::Error {
             Failure::usage(format!("{}: public-key of client {:?}: {why}", path.display(), self.name))
                 .with_hint(hint)
@@ -224,7 +228,7 @@ impl RawClient {
             .map(|file| key_file::read_preshared_key(&config_file::resolve(path, &file)))
             .transpose()
             .or_misconfigured()?;
-        Ok(Client { name: self.name, public_key: self.public_key, preshared_key, address: self.address })
+        Ok(Client { name: self.name, public_key: self.public_key, preshared_key, address })
     }
 }
 
@@ -303,7 +307,7 @@ mod tests {
         assert!(folder.refusal(&keys).contains("stands twice"));
         let fixed = "address = \"2001:db8::9\"";
         let addresses = format!("{POOL}{}{}", client("pc", 1, fixed), client("tv", 2, fixed));
-        assert!(folder.refusal(&addresses).contains("two clients have the address 2001:db8::9"));
+        assert!(folder.refusal(&addresses).contains("both have the address 2001:db8::9"));
     }
 
     #[test]

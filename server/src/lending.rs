@@ -15,12 +15,12 @@ pub(crate) struct Lending<'a> {
     journal: &'a mut Journal,
     interface: &'a str,
     uplink: String,
-    /// All that must be true: of the start and of each lease so far.
-    desired: Vec<Requirement>,
-    /// Addresses that the host carries, in the order of their leases.
-    lent: Vec<Ipv6Addr>,
+    /// What must be true before the first lease.
+    startup: Vec<Requirement>,
+    /// What must be true for each lease, in the order of their beginnings.
+    leases: Vec<(Ipv6Addr, Vec<Requirement>)>,
     /// Why the host could not be repaired when it was last looked at; said once.
-    unrepaired: Option<String>,
+    unrepaired: Vec<String>,
 }
 
 impl<'a> Lending<'a> {
@@ -35,41 +35,67 @@ impl<'a> Lending<'a> {
             journal,
             interface: &config.interface,
             uplink: uplink.link.name.clone(),
-            desired: uplink_plan::startup(config, uplink),
-            lent: Vec::new(),
-            unrepaired: None,
+            startup: uplink_plan::startup(config, uplink),
+            leases: Vec::new(),
+            unrepaired: Vec::new(),
         }
     }
 
-    /// Makes everything true that must be; each change is logged, and journalled before it is made. A lent
-    /// address that somebody has put back on the uplink and uses there is left to them.
-    pub(crate) async fn reconcile(&mut self) -> Result<()> {
-        let observed = self.network.observe(&self.desired).await?;
-        let standing = observed.addresses_of(&self.uplink).iter().map(|entry| entry.address);
-        let put_back: Vec<Ipv6Addr> = standing.filter(|address| self.lent.contains(address)).collect();
-        uplink_guard::check_sockets(&put_back)?;
-        let changes = plan(&self.desired, &observed);
-        Ok(carry_out(self.network, self.journal, changes).await?)
+    /// Makes the host what it must be before the first lease.
+    pub(crate) async fn prepare(&mut self) -> Result<()> {
+        make_true(self.network, self.journal, &self.startup).await
     }
 
     /// Makes the host carry one lease. A second call for the same address finds nothing to do.
     pub(crate) async fn lend(&mut self, address: Ipv6Addr) -> Result<()> {
-        if !self.lent.contains(&address) {
-            let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
-            uplink_guard::check_sockets(&[address])?;
-            self.lent.push(address);
-            let lease = uplink_plan::lease(address, &self.lent, self.interface, &uplink);
-            self.desired.extend(lease);
+        if let Some((_, lease)) = self.leases.iter().find(|(lent, _)| *lent == address) {
+            return make_true(self.network, self.journal, lease).await;
         }
-        self.reconcile().await
+        let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
+        uplink_guard::check_sockets(&[address])?;
+        let mut lent: Vec<Ipv6Addr> = self.leases.iter().map(|(lent, _)| *lent).collect();
+        lent.push(address);
+        let lease = uplink_plan::lease(address, &lent, self.interface, &uplink);
+        make_true(self.network, self.journal, &lease).await?;
+        self.leases.push((address, lease));
+        Ok(())
     }
 
-    /// Puts right what somebody else has changed since the last look.
+    /// Puts right what somebody else has changed since the last look. What fails costs nothing else.
     pub(crate) async fn look_again(&mut self) {
-        let unrepaired = self.reconcile().await.err().map(|error| format!("{error:#}"));
-        if let Some(why) = unrepaired.as_ref().filter(|_| unrepaired != self.unrepaired) {
+        let mut unrepaired = Vec::new();
+        if let Err(error) = make_true(self.network, self.journal, &self.startup).await {
+            unrepaired.push(format!("{error:#}"));
+        }
+        for (address, lease) in &self.leases {
+            if let Err(error) = repair(self.network, self.journal, &self.uplink, *address, lease).await {
+                unrepaired.push(format!("{address}: {error:#}"));
+            }
+        }
+        for why in unrepaired.iter().filter(|why| !self.unrepaired.contains(why)) {
             warn!("the host is not as it must be: {why}");
         }
         self.unrepaired = unrepaired;
     }
+}
+
+/// Each change is logged, and journalled before it is made.
+async fn make_true(network: &Network, journal: &mut Journal, desired: &[Requirement]) -> Result<()> {
+    let observed = network.observe(desired).await?;
+    Ok(carry_out(network, journal, plan(desired, &observed)).await?)
+}
+
+/// An address that somebody has put back on the uplink and uses there is left to them.
+async fn repair(
+    network: &Network,
+    journal: &mut Journal,
+    uplink: &str,
+    address: Ipv6Addr,
+    lease: &[Requirement],
+) -> Result<()> {
+    let observed = network.observe(lease).await?;
+    if observed.addresses_of(uplink).iter().any(|entry| entry.address == address) {
+        uplink_guard::check_sockets(&[address])?;
+    }
+    Ok(carry_out(network, journal, plan(lease, &observed)).await?)
 }

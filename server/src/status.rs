@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{LeaseState, PeerStatus};
-use v6tun_wire::Figures;
+use v6tun_wire::{Figures, since_unix_seconds, unix_seconds_ago};
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -109,7 +108,7 @@ impl ClientStatus {
             let _infallible = writeln!(text, "  endpoint: {endpoint}");
         }
         let _infallible = writeln!(text, "  address: {} ({})", self.address, self.lease);
-        if let Some(ago) = self.latest_handshake.and_then(seconds_since) {
+        if let Some(ago) = self.latest_handshake.and_then(since_unix_seconds) {
             let _infallible = writeln!(text, "  latest handshake: {}", humanize::ago(ago));
         }
         if self.rx_bytes + self.tx_bytes > 0 {
@@ -126,16 +125,6 @@ fn lease_name(lease: LeaseState) -> &'static str {
         LeaseState::Ready => "ready",
         LeaseState::Failed => "failed",
     }
-}
-
-fn unix_seconds_ago(ago: Duration) -> Option<u64> {
-    let then = SystemTime::now().checked_sub(ago)?;
-    Some(then.duration_since(UNIX_EPOCH).ok()?.as_secs())
-}
-
-fn seconds_since(unix_seconds: u64) -> Option<Duration> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(now.saturating_sub(Duration::from_secs(unix_seconds)))
 }
 
 #[cfg(test)]

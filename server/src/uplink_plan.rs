@@ -79,9 +79,10 @@ fn neighbour_proxy(link: &str) -> Vec<Requirement> {
 pub(crate) fn lease(address: Ipv6Addr, lent: &[Ipv6Addr], tun: &str, uplink: &Uplink) -> Vec<Requirement> {
     let link = &uplink.link.name;
     let mut all: Vec<Requirement> = prefix_route(address, lent, uplink).into_iter().collect();
-    all.push(Requirement::AddressAbsent { link: link.clone(), address });
     all.push(Requirement::Route(host_route(address, RouteKind::Unreachable, None, LAST_METRIC)));
     all.push(Requirement::Route(host_route(address, RouteKind::Unicast, Some(tun.to_owned()), LEASE_METRIC)));
+    // After the routes, which may be refused; they matter only once the address is gone.
+    all.push(Requirement::AddressAbsent { link: link.clone(), address });
     all.push(Requirement::Proxy { link: link.clone(), address });
     all
 }
@@ -217,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_off_the_uplink_before_it_is_routed_and_routed_before_it_is_proxied() {
+    fn a_lease_is_routed_before_it_leaves_the_uplink_and_proxied_when_it_has() {
         let address: Ipv6Addr = "2001:db8::2330".parse().unwrap();
         let all = lease(address, &[address], "v6tun0", &uplink());
-        assert!(matches!(all[0], Requirement::AddressAbsent { .. }), "{all:?}");
-        assert!(matches!(&all[1], Requirement::Route(route) if route.kind == RouteKind::Unreachable));
-        assert!(matches!(&all[2], Requirement::Route(route) if route.link.as_deref() == Some("v6tun0")));
+        assert!(matches!(&all[0], Requirement::Route(route) if route.kind == RouteKind::Unreachable));
+        assert!(matches!(&all[1], Requirement::Route(route) if route.link.as_deref() == Some("v6tun0")));
+        assert!(matches!(all[2], Requirement::AddressAbsent { .. }), "{all:?}");
         assert!(matches!(all[3], Requirement::Proxy { .. }));
     }
 

@@ -141,3 +141,25 @@ fn a_dry_run_beside_a_running_server_or_after_a_killed_one_says_so() -> Result<(
         deployment.server.down()
     })
 }
+
+#[test]
+fn a_lease_that_cannot_be_met_costs_no_other_client_and_leaves_its_address_where_it_was() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let (blocked, free) = (leasable(0), leasable(1));
+        lab.vps.ip(&format!("route add {blocked}/128 via fe80::740:1 dev ens3 metric 1024"))?;
+        let before = Snapshot::take(&lab.vps)?;
+        let server = deployment.server.up()?;
+        let _refused = deployment.pc.start_up()?;
+        wait_until("the server to refuse the lease", Duration::from_secs(10), || {
+            Ok(server.stderr().contains("stands in the way"))
+        })?;
+        let _client = deployment.laptop.up()?;
+        must_reach(&lab.site, free)?;
+        let standing = lab.vps.output("ip -6 addr show dev ens3")?;
+        ensure!(standing.contains(&format!("{blocked}/64")), "{standing}");
+        deployment.server.down()?;
+        assert_eq!(before.difference(&Snapshot::take(&lab.vps)?), "");
+        Ok(())
+    })
+}

@@ -28,10 +28,6 @@ use crate::{
     status::{Identity, Status},
 };
 
-/// What keeps an idle tunnel open through NATs: WireGuard's customary answer to the many that forget a flow sooner
-/// than the two minutes of RFC 4787, section 4.3.
-pub(super) const KEEPALIVE: Duration = Duration::from_secs(25);
-
 /// How often this PC is looked at, and repaired where somebody has changed it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -112,7 +108,7 @@ impl<'a> Session<'a> {
                     Some(event) => self.handle_event(event).await?,
                     None => return Ok(()),
                 },
-                Some(found) = self.lookup.join_next() => self.handle_lookup(found),
+                Some(found) = self.lookup.join_next() => self.handle_lookup(found).await,
                 _ = self.ticks.tick() => self.look_again().await,
             }
         }
@@ -222,7 +218,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn handle_lookup(&mut self, found: Result<Result<SocketAddr>, JoinError>) {
+    async fn handle_lookup(&mut self, found: Result<Result<SocketAddr>, JoinError>) {
         let found = match found.map_err(anyhow::Error::from).flatten() {
             Ok(found) => found,
             Err(error) => {
@@ -234,9 +230,11 @@ impl<'a> Session<'a> {
             return;
         }
         info!(from = %self.way.endpoint, to = %found, "the server's name has another address");
-        match self.event_loop.order(move |tunnel, _, now| tunnel.set_endpoint(found, now)) {
-            Ok(()) => self.way.endpoint = found,
-            Err(error) => warn!("{error:#}"),
+        // The way around the tunnel is there before the first datagram takes it.
+        self.way.endpoint = found;
+        self.repair().await;
+        if let Err(error) = self.event_loop.order(move |tunnel, _, now| tunnel.set_endpoint(found, now)) {
+            warn!("{error:#}");
         }
     }
 

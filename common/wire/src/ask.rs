@@ -30,6 +30,7 @@ pub async fn status<S: DeserializeOwned>(role: Role, global: &GlobalArgs) -> Res
     match request(&folders.control_socket, &Request::Status).await.or_failed()? {
         Some(Response::Status(status)) => Ok(status),
         Some(Response::Failed(why)) => bail!("the {} does not tell: {why}", role.name),
+        Some(Response::Ending) => bail!("the {} is ending", role.name),
         Some(Response::Down) => bail!("the {} answered something else", role.name),
         None => Err(Failure::not_running(format!("the {} is not running", role.name))
             .with_hint(format!("`sudo {} up` starts it", role.program))
@@ -61,7 +62,8 @@ pub async fn down(role: Role, global: &GlobalArgs) -> Result<()> {
 async fn ask_for_end(folders: &Folders) -> Result<()> {
     let name = folders.role.name;
     match request_within(&folders.control_socket, &Request::Down, RESTORE_PATIENCE).await {
-        Ok(Some(Response::<IgnoredAny>::Down) | None) => Ok(()),
+        // Of one that is ending already the lock tells when it has.
+        Ok(Some(Response::<IgnoredAny>::Down | Response::Ending) | None) => Ok(()),
         Ok(Some(Response::Failed(why))) => bail!("the {name} could not restore {}: {why}", folders.role.host),
         Ok(Some(Response::Status(_))) => bail!("the {name} answered something else"),
         // It ended, or was killed, while it was asked: the lock and the journal tell what is left to do.

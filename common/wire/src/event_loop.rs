@@ -107,8 +107,9 @@ where
     /// # Errors
     /// Why the thread ended by itself.
     pub async fn stop(self) -> Result<Tun> {
-        // A failure says that the thread has ended already; the join tells why.
-        let _ended = self.send(Order::Stop);
+        // A failure says that the thread has ended already, and the join tells why.
+        let _ended = self.orders.send(Order::Stop);
+        self.waker.wake();
         let join = tokio::task::spawn_blocking(move || self.thread.join());
         let ended = join.await.context("cannot wait for the data path")?;
         Ok(ended.map_err(|_| anyhow!("the data path's thread panicked"))??)

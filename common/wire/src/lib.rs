@@ -8,6 +8,9 @@
 //!                                    host::network, journal
 //! ```
 
+use locks::Locks;
+use undo::{open_journal, restore, restore_leftovers};
+
 mod args;
 mod ask;
 mod event_loop;
@@ -16,14 +19,16 @@ mod hinted;
 mod locks;
 mod operator;
 mod undo;
+mod unix_time;
 mod untouched;
+mod up;
 
 pub use args::{GlobalArgs, StatusArgs, UpArgs};
 pub use ask::{down, status};
 pub use event_loop::{EventLoop, Figures};
 pub use folders::{Folders, Role};
 pub use hinted::{Hinted, OrFail};
-pub use locks::Locks;
 pub use operator::{Operator, Request, Response, Wish};
-pub use undo::{open_journal, restore, restore_leftovers};
+pub use unix_time::{since_unix_seconds, unix_seconds_ago};
 pub use untouched::refuse_unless_untouched;
+pub use up::{Host, KEEPALIVE, up};

@@ -7,10 +7,10 @@ use v6tun_host::instance_lock::{InstanceLock, LockError};
 
 /// Both folders' locks. The kernel gives them up when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Locks {
+pub(crate) struct Locks {
     _state: InstanceLock,
     /// Proves that a control socket found in the runtime folder is left over.
-    pub runtime: InstanceLock,
+    pub(crate) runtime: InstanceLock,
 }
 
 impl Locks {
@@ -18,7 +18,7 @@ impl Locks {
     ///
     /// # Errors
     /// At once, naming the holder, if a program of the same role has one of them.
-    pub fn acquire(folders: &Folders) -> Result<Self> {
+    pub(crate) fn acquire(folders: &Folders) -> Result<Self> {
         let state = InstanceLock::acquire(&folders.state_lock).or_failed()?;
         let runtime = InstanceLock::acquire(&folders.runtime_lock).or_failed()?;
         Ok(Self { _state: state, runtime })

@@ -31,6 +31,8 @@ pub enum Response<S> {
     Status(S),
     /// To [`Request::Down`]: the host is as it was found.
     Down,
+    /// The program is ending already.
+    Ending,
     /// The request could not be done, and why.
     Failed(String),
 }
@@ -63,7 +65,7 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn listen(folders: &Folders, locks: &Locks) -> Result<Self> {
+    pub(crate) fn listen(folders: &Folders, locks: &Locks) -> Result<Self> {
         let signals = StopSignals::listen().context("cannot listen for signals")?;
         let control = ControlSocket::bind(&folders.control_socket, &locks.runtime).or_failed()?;
         let (ask, requests) = mpsc::channel(REQUESTS);
@@ -94,7 +96,7 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
     }
 
     /// Tells all that wait how it ended, those too that asked meanwhile, and closes the control socket.
-    pub async fn answer(mut self, restored: &Result<()>) {
+    pub(crate) async fn answer(mut self, restored: &Result<()>) {
         self.requests.close();
         while let Some((request, reply)) = self.requests.recv().await {
             if request == Request::Down {
@@ -118,9 +120,8 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
 
 async fn hand_over<S>(ask: mpsc::Sender<(Request, Reply<S>)>, request: Request) -> Response<S> {
     let (reply, answer) = oneshot::channel();
-    let ending = || Response::Failed("it is ending".to_owned());
     if ask.send((request, reply)).await.is_err() {
-        return ending();
+        return Response::Ending;
     }
-    answer.await.unwrap_or_else(|_| ending())
+    answer.await.unwrap_or(Response::Ending)
 }

@@ -11,7 +11,7 @@ use v6tun_host::network::{self, Identity, Journal, Network};
 ///
 /// # Errors
 /// When it cannot be read or is damaged.
-pub fn open_journal(path: &Path) -> Result<Journal> {
+pub(crate) fn open_journal(path: &Path) -> Result<Journal> {
     let identity = Identity::current().context("cannot tell the boot and the network namespace")?;
     Journal::open(path, identity).or_failed()
 }
@@ -20,7 +20,7 @@ pub fn open_journal(path: &Path) -> Result<Journal> {
 ///
 /// # Errors
 /// As [`restore`].
-pub async fn restore_leftovers(role: Role, network: &Network, journal: &Path) -> Result<()> {
+pub(crate) async fn restore_leftovers(role: Role, network: &Network, journal: &Path) -> Result<()> {
     restore(role, network, open_journal(journal)?).await
 }
 
@@ -28,7 +28,7 @@ pub async fn restore_leftovers(role: Role, network: &Network, journal: &Path) ->
 ///
 /// # Errors
 /// When something could not be undone: the rest is, and the journal stays for another attempt.
-pub async fn restore(role: Role, network: &Network, journal: Journal) -> Result<()> {
+pub(crate) async fn restore(role: Role, network: &Network, journal: Journal) -> Result<()> {
     if journal.is_empty() {
         return journal.remove().or_failed();
     }

@@ -7,21 +7,21 @@ use crate::{uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::net::Ipv6Addr;
 use v6tun_host::network::{Network, Requirement, plan};
 use v6tun_wire::{Folders, GlobalArgs, refuse_unless_untouched};
 
-pub(crate) async fn run(global: &GlobalArgs, config: &Config, addresses: &[Ipv6Addr]) -> Result<()> {
+pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let network = Network::open()?;
     refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
     write_changes(&network, &uplink_plan::startup(config, &uplink), &mut text).await?;
-    for (index, (client, address)) in config.clients.iter().zip(addresses).enumerate() {
+    let mut lent = Vec::new();
+    for client in &config.clients {
         let _infallible = writeln!(text, "# when {} connects", client.name);
-        let lent = addresses.get(..=index).unwrap_or(addresses);
-        let desired = uplink_plan::lease(*address, lent, &config.interface, &uplink);
+        lent.push(client.address);
+        let desired = uplink_plan::lease(client.address, &lent, &config.interface, &uplink);
         write_changes(&network, &desired, &mut text).await?;
     }
     Ok(io::stdout().write_all(text.as_bytes())?)
