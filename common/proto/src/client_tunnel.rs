@@ -62,6 +62,8 @@ pub struct ClientTunnel {
     lost_at: Option<Instant>,
     /// The server began the last handshake; its first data message completes it.
     is_responder: bool,
+    /// A response to a handshake of ours came and did not fit our keys.
+    is_refused: bool,
     has_queued: bool,
     server_speaks: bool,
     latest_handshake: Option<Instant>,
@@ -96,6 +98,7 @@ impl ClientTunnel {
             connected_by: None,
             lost_at: None,
             is_responder: false,
+            is_refused: false,
             has_queued: false,
             server_speaks: false,
             latest_handshake: None,
@@ -149,8 +152,7 @@ impl ClientTunnel {
         if self.complain_at.is_some_and(|at| now >= at) {
             self.complain_at = Some(after(now, NEXT_COMPLAINT));
             let after = now.saturating_duration_since(self.started);
-            let is_refused = self.record.stats.drops_for(DropReason::HandshakeRefused) > 0;
-            self.record.tell(ClientEvent::NoAnswer { after, is_refused });
+            self.record.tell(ClientEvent::NoAnswer { after, is_refused: self.is_refused });
         }
     }
 

@@ -30,25 +30,39 @@ impl ClientTunnel {
             Datagram::Data { receiver, counter } => {
                 self.receive_data(source, datagram, (receiver, counter), out, now)
             }
-            Datagram::CookieReply { .. } => {
+            Datagram::CookieReply { receiver } => {
+                self.check_receiver(receiver)?;
                 self.receive_handshake(source, datagram, out.to_network, now).map(drop)
             }
-            kind => {
-                if !self.identity.verifies_mac(source.ip().to_canonical(), datagram) {
-                    return Err(DropReason::HandshakeBadMac);
-                }
+            Datagram::Initiation => {
+                self.check_mac(source, datagram)?;
                 let answer_len = self.receive_handshake(source, datagram, out.to_network, now)?;
-                if kind == Datagram::Initiation {
-                    self.is_responder = true;
-                    self.commit(out.to_network, answer_len, source);
-                    return Ok(());
-                }
+                self.is_responder = true;
+                self.commit(out.to_network, answer_len, source);
+                Ok(())
+            }
+            Datagram::Response { receiver } => {
+                self.check_receiver(receiver)?;
+                self.check_mac(source, datagram)?;
+                let answered = self.receive_handshake(source, datagram, out.to_network, now);
+                self.is_refused |= answered == Err(DropReason::HandshakeRefused);
+                let answer_len = answered?;
                 // The server has proved that it is there, not that it is where this came from.
                 self.is_responder = false;
                 self.commit(out.to_network, answer_len, self.server_address());
                 self.established(out.to_network, now)
             }
         }
+    }
+
+    /// Whoever has not seen our datagrams cannot guess these 24 bits.
+    fn check_receiver(&self, receiver: u32) -> Result<(), DropReason> {
+        if receiver >> 8 == self.session.index() { Ok(()) } else { Err(DropReason::NoSession) }
+    }
+
+    fn check_mac(&self, source: SocketAddr, datagram: &[u8]) -> Result<(), DropReason> {
+        let is_right = self.identity.verifies_mac(source.ip().to_canonical(), datagram);
+        if is_right { Ok(()) } else { Err(DropReason::HandshakeBadMac) }
     }
 
     /// Gives the length of the answer that lies in the free slot.
@@ -122,9 +136,7 @@ impl ClientTunnel {
         out: &mut Outputs<'_>,
         now: Instant,
     ) -> Result<(), DropReason> {
-        if receiver >> 8 != self.session.index() {
-            return Err(DropReason::NoSession);
-        }
+        self.check_receiver(receiver)?;
         let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
         let plaintext = match self.session.receive_data(source.ip().to_canonical(), datagram, slot) {
             Ok(plaintext) => plaintext,

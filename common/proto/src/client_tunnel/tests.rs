@@ -309,6 +309,45 @@ fn silence_from_the_start_is_told_after_three_seconds_and_then_each_minute() {
 }
 
 #[test]
+fn handshake_messages_for_another_session_use_up_nobodys_share_and_refuse_nothing() {
+    let mut rig = Rig::new(None);
+    rig.timeout();
+    let initiation = rig.lent.datagrams().remove(0).1;
+    let response = rig.server.answer(&initiation);
+    let mut misdirected = response.clone();
+    misdirected[9] ^= 1;
+    let mut cookie = vec![0; 64];
+    cookie[0] = 3;
+    for _ in 0..50 {
+        rig.datagram(server_address(), &misdirected);
+        rig.datagram(server_address(), &cookie);
+    }
+    assert_eq!(rig.dropped(DropReason::NoSession), 100);
+    rig.datagram(server_address(), &response);
+    assert_eq!(rig.state(), ClientState::Leasing);
+}
+
+#[test]
+fn only_a_response_to_our_own_handshake_tells_of_keys_that_do_not_fit() {
+    let mut rig = Rig::new(None);
+    let initiation = rig.server.initiation();
+    rig.datagram(server_address(), &initiation);
+    rig.datagram(server_address(), &initiation);
+    assert_eq!(rig.dropped(DropReason::HandshakeRefused), 1, "it was repeated");
+    rig.pass(Duration::from_secs(3));
+    assert!(matches!(rig.events()[..], [ClientEvent::NoAnswer { is_refused: false, .. }]));
+
+    let mut rig = Rig::new(None);
+    let preshared_key = Some(v6tun_keys::PresharedKey::generate().unwrap());
+    let config = ClientConfig { preshared_key, ..config(None) };
+    rig.client = ClientTunnel::new(config, rig.now);
+    rig.timeout();
+    rig.answer_handshake();
+    rig.pass(Duration::from_secs(3));
+    assert!(matches!(rig.events()[..], [ClientEvent::NoAnswer { is_refused: true, .. }]));
+}
+
+#[test]
 fn a_bye_of_the_server_loses_it_and_handshakes_begin() {
     let mut rig = Rig::up();
     rig.control(0, Message::Bye { pause: None });
