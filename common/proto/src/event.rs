@@ -120,13 +120,14 @@ pub enum ServerEvent {
         /// Where it is.
         endpoint: SocketAddr,
     },
-    /// Fresh authenticated data of a client came from another address.
+    /// Fresh authenticated data of a client came from another address: said once a second at the
+    /// most for each client, of what moved in between.
     ClientMoved {
         /// The client's name.
         name: String,
         /// The client's key.
         client: PublicKey,
-        /// Where it was.
+        /// Where it was when that was last told.
         from: SocketAddr,
         /// Where it is.
         to: SocketAddr,

@@ -81,5 +81,8 @@ pub const MIN_MTU: u16 = 1280;
 /// nothing was heard of.
 pub const LEASE_RETRY: Duration = Duration::from_secs(5);
 
+/// The least time between two events that tell of one client's moves.
+pub const MOVE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The longest time that a `bye` can make a client wait before it tries again.
 pub const MAX_PAUSE: Duration = Duration::from_secs(60);

@@ -155,7 +155,7 @@ impl ServerTunnel {
         };
         peer.received(arrival.datagram.len());
         let sighting = peer.endpoint.learn(arrival.source, (arrival.receiver, arrival.counter), now);
-        peer.seen(sighting, arrival.source, &mut self.record);
+        peer.seen(&mut self.record, now);
         peer.need_lease(&mut self.record, now);
         if sighting.is_new_session {
             self.handshake_done(place, out.to_network, now)?;

@@ -5,9 +5,9 @@ use crate::batch::DatagramBatch;
 use crate::control::{
     ControlBuffer, Ends, Envelope, LeaseTerms, Responder, SERVER_LINK_LOCAL, client_link_local,
 };
-use crate::endpoint::{Endpoint, Sighting};
+use crate::endpoint::Endpoint;
 use crate::event::Record;
-use crate::limits::{LEASE_RETRY, MAX_HELD_PACKETS, MAX_QUEUED_PACKETS};
+use crate::limits::{LEASE_RETRY, MAX_HELD_PACKETS, MAX_QUEUED_PACKETS, MOVE_INTERVAL};
 use crate::session::{Session, SessionError};
 use crate::{DropReason, ServerEvent};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -48,12 +48,19 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     pub(crate) responder: Responder,
     pub(crate) latest_handshake: Option<Instant>,
-    is_here: bool,
+    /// While the client is here.
+    told: Option<Told>,
     lease: Lease,
     rx_bytes: u64,
     tx_bytes: u64,
     /// The batch was full before the engine's queue was empty.
     has_queued: bool,
+}
+
+/// What was told about a client's whereabouts.
+struct Told {
+    address: SocketAddr,
+    moved_at: Option<Instant>,
 }
 
 /// A lease's state on the host, and the packets that wait for it.
@@ -74,7 +81,7 @@ impl Peer {
             endpoint: Endpoint::default(),
             responder: Responder::default(),
             latest_handshake: None,
-            is_here: false,
+            told: None,
             lease: Lease { state: LeaseState::Unused, since: None, held: Vec::new() },
             rx_bytes: 0,
             tx_bytes: 0,
@@ -105,16 +112,23 @@ impl Peer {
         self.rx_bytes = self.rx_bytes.saturating_add(len as u64);
     }
 
-    /// Tells what a data message shows about the client's whereabouts.
-    pub(crate) fn seen(&mut self, sighting: Sighting, source: SocketAddr, record: &mut Record<ServerEvent>) {
+    /// Tells where the client is, when it comes and when it has moved. Whoever moves to and fro
+    /// must not crowd out what is told of others.
+    pub(crate) fn seen(&mut self, record: &mut Record<ServerEvent>, now: Instant) {
+        let Some(address) = self.endpoint.address() else { return };
         let client = self.entry.public_key;
-        if !self.is_here {
-            self.is_here = true;
+        let Some(told) = &mut self.told else {
+            self.told = Some(Told { address, moved_at: None });
             let name = self.entry.name.clone();
-            record.tell(ServerEvent::ClientConnected { name, client, endpoint: source });
-        } else if let Some(from) = sighting.moved_from {
+            record.tell(ServerEvent::ClientConnected { name, client, endpoint: address });
+            return;
+        };
+        let is_soon = told.moved_at.is_some_and(|at| now.saturating_duration_since(at) < MOVE_INTERVAL);
+        if told.address != address && !is_soon {
+            told.moved_at = Some(now);
+            let from = std::mem::replace(&mut told.address, address);
             let name = self.entry.name.clone();
-            record.tell(ServerEvent::ClientMoved { name, client, from, to: source });
+            record.tell(ServerEvent::ClientMoved { name, client, from, to: address });
         }
     }
 
@@ -124,7 +138,7 @@ impl Peer {
         self.responder = Responder::default();
         self.lease.held = Vec::new();
         self.has_queued = false;
-        if std::mem::take(&mut self.is_here) {
+        if self.told.take().is_some() {
             let (name, client) = (self.entry.name.clone(), self.entry.public_key);
             record.tell(ServerEvent::ClientLeft { name, client });
         }

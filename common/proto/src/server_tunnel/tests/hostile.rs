@@ -174,6 +174,49 @@ fn sign(initiation: &mut [u8]) {
 }
 
 #[test]
+fn a_client_that_moves_to_and_fro_crowds_out_nobody() {
+    let mut rig = Rig::ready();
+    let start = rig.now;
+    for n in 0..10_000 {
+        rig.now = start + Duration::from_micros(250 * n);
+        rig.data(if n % 2 == 0 { cafe() } else { home() }, &[]);
+    }
+    assert_eq!(rig.endpoint(), Some(home()));
+    let mut tv = RawPeer::new(&key(3), &key(SERVER).public_key());
+    let initiation = tv.initiation();
+    rig.lent.datagrams();
+    rig.datagram(cafe(), &initiation);
+    let keepalive = tv.answer(&rig.lent.datagrams()[0].1);
+    rig.datagram(cafe(), &keepalive);
+    let events = rig.events();
+    assert!(
+        events.iter().any(|event| matches!(event, ServerEvent::LeaseNeeded { name, .. } if name == "tv")),
+        "{events:?}"
+    );
+    let moves = events.iter().filter(|event| matches!(event, ServerEvent::ClientMoved { .. })).count();
+    assert_eq!(moves, 3, "in 2.5 s");
+    assert_eq!(rig.dropped(DropReason::EventOverflow), 0);
+}
+
+#[test]
+fn moves_within_a_second_are_told_as_one_from_the_first_place_to_the_last() {
+    let mut rig = Rig::ready();
+    let tunnel: SocketAddr = "192.0.2.77:7".parse().unwrap();
+    rig.data(cafe(), &[]);
+    rig.data(tunnel, &[]);
+    rig.data(home(), &[]);
+    assert_eq!(rig.events().len(), 1);
+    rig.data(tunnel, &[]);
+    assert_eq!(rig.endpoint(), Some(tunnel), "it is answered there all the same");
+    rig.now += Duration::from_secs(1);
+    rig.data(tunnel, &[]);
+    let moved = rig.events();
+    assert!(
+        matches!(&moved[..], [ServerEvent::ClientMoved { from, to, .. }] if (*from, *to) == (cafe(), tunnel))
+    );
+}
+
+#[test]
 fn whoever_merely_knows_a_clients_public_key_leaves_nothing_behind() {
     let mut rig = Rig::new();
     let mut forged = rig.peer.initiation();
