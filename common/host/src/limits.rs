@@ -22,9 +22,9 @@ pub const SEGMENTED_LEN: usize = 65_000;
 /// the data thread may cost. Kernel memory, and only while it is filled.
 pub const SOCKET_BUFFER_LEN: usize = 4 * 1024 * 1024;
 
-/// Peers whose way to this host is remembered, so that they are answered from the address that they sent to: 64 KiB
-/// at the most, for two places and more for each of 500 clients.
-pub const LOCAL_ADDRESSES: usize = 1024;
+/// Places for peers whose way to this host is remembered, so that they are answered from the address that they sent
+/// to: two for each of 2000 clients, of at most 128 bytes each, which are 512 KiB.
+pub const LOCAL_ADDRESSES: usize = 4096;
 
 /// Packets read from the tun in one turn, before the socket has its turn again: 64 of 1440 bytes are one full
 /// segmented send.

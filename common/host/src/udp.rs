@@ -36,7 +36,7 @@ impl UdpSocket {
     /// Binds to this address. An IPv6 wildcard takes IPv4 as well.
     ///
     /// With a port of its own choosing, as a server has, the socket answers each peer from the address that the
-    /// peer sent to. With port 0, as for a client, the kernel chooses, so that it follows a change of networks.
+    /// peer sent to; a datagram that gets no answer has no say in it. With port 0, as for a client, the kernel chooses, so that it follows a change of networks.
     ///
     /// # Errors
     ///
@@ -187,17 +187,42 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_neither_redirects_a_peer_nor_is_remembered() {
+        let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let mut server = UdpSocket::open(any, true).unwrap();
+        let port = server.local_address().port();
+        let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let destination = client.local_addr().unwrap();
+        let mut buffers = ReceiveBuffers::new();
+        let answer = [OutgoingDatagram { destination, start: 0, len: 6 }];
+
+        client.send_to(b"ask", ("127.0.0.2", port)).unwrap();
+        server.receive_batch(&mut buffers).unwrap();
+        assert_eq!(server.send_batch(b"answer", answer.into_iter()), SendReport::default());
+        // By another address, as if somebody else had forged the source; the tunnel answers nothing.
+        client.send_to(b"forged", ("127.0.0.3", port)).unwrap();
+        server.receive_batch(&mut buffers).unwrap();
+        assert_eq!(server.send_batch(b"", std::iter::empty()), SendReport::default());
+
+        assert_eq!(server.send_batch(b"answer", answer.into_iter()), SendReport::default());
+        for _ in 0..2 {
+            let (_, from) = client.recv_from(&mut [0; 16]).unwrap();
+            assert_eq!(from, SocketAddr::from(([127, 0, 0, 2], port)));
+        }
+    }
+
+    #[test]
     fn an_address_that_this_host_has_no_longer_is_not_insisted_on() {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let mut server = UdpSocket::open(any, true).unwrap();
         let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let destination = client.local_addr().unwrap();
-        server.locals.note(destination, "192.0.2.77".parse().unwrap());
+        server.locals.claim(destination, "192.0.2.77".parse().unwrap());
         let one = OutgoingDatagram { destination, start: 0, len: 4 };
         assert_eq!(server.send_batch(b"here", std::iter::once(one)), SendReport::default());
         assert_eq!(client.recv(&mut [0; 16]).unwrap(), 4);
-        assert_eq!(server.locals.of(destination), None);
+        assert_eq!(server.locals.answer(destination), None);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl UdpSocket {
         buffers.filled = self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.metas)?;
         for meta in buffers.metas.iter().take(buffers.filled) {
             if let Some(local) = meta.dst_ip {
-                self.locals.note(to_canonical(meta.addr), local.to_canonical());
+                self.locals.claim(to_canonical(meta.addr), local.to_canonical());
             }
         }
         Ok(())

@@ -36,6 +36,9 @@ pub struct SendReport {
 impl UdpSocket {
     /// Sends a batch. What cannot be sent at once is counted, never kept: the tunnel's own retries and those of the
     /// traffic inside it are made for loss.
+    ///
+    /// A batch, which may be empty, ends the turn of what was received before it: a peer that is answered in it is
+    /// answered from the address that it sent to, from then on. What is received changes nothing by itself.
     pub fn send_batch(
         &mut self,
         bytes: &[u8],
@@ -51,6 +54,7 @@ impl UdpSocket {
             }
             self.send_train(bytes, &train, &mut report);
         }
+        self.locals.end_turn();
         report
     }
 
@@ -84,7 +88,7 @@ impl UdpSocket {
         contents: &[u8],
         segment_size: Option<usize>,
     ) -> io::Result<()> {
-        let src_ip = self.locals.of(destination);
+        let src_ip = self.locals.answer(destination);
         let outcome = self.try_transmit(destination, contents, segment_size, src_ip);
         // Of a train it may be the segmentation that is refused: its datagrams will tell, one by one.
         let is_one = segment_size.is_none_or(|len| len >= contents.len());
