@@ -38,13 +38,13 @@ impl ServerTunnel {
             Datagram::Response { receiver } => {
                 let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
                 self.admit(address, datagram, now)?;
-                self.receive_response(place, address, datagram, out.to_network)?;
+                self.receive_response(place, source, datagram, out.to_network)?;
                 self.handshake_done(place, out.to_network, now)
             }
             Datagram::CookieReply { receiver } => {
                 let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
                 self.admission.admit(address, now)?;
-                self.receive_response(place, address, datagram, out.to_network)
+                self.receive_response(place, source, datagram, out.to_network)
             }
             Datagram::Data { receiver, counter } => {
                 self.receive_data(&Arrival { source, datagram, receiver, counter }, out, now)
@@ -109,18 +109,22 @@ impl ServerTunnel {
     fn receive_response(
         &mut self,
         place: usize,
-        address: IpAddr,
+        source: SocketAddr,
         datagram: &[u8],
         to_network: &mut DatagramBatch,
     ) -> Result<(), DropReason> {
         let slot = to_network.slot().ok_or(DropReason::BatchFull)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
         let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
-        match session.receive_handshake(address, datagram, slot) {
-            Ok(Handshake::Accepted(len) | Handshake::Cookie(len)) => {
+        match session.receive_handshake(source.ip().to_canonical(), datagram, slot) {
+            Ok(Handshake::Accepted(len)) => {
                 peer.received(datagram.len());
                 peer.commit_to_endpoint(to_network, len);
                 Ok(())
+            }
+            Ok(Handshake::Cookie(len)) => {
+                to_network.commit(len, source);
+                Err(DropReason::HandshakeUnderLoad)
             }
             Err(error) => Err(self.failed(place, error)),
         }

@@ -191,6 +191,18 @@ fn fresh_data_moves_the_endpoint_and_nothing_else_does() {
 }
 
 #[test]
+fn a_handshake_is_noticed_after_130_that_were_never_confirmed() {
+    let mut rig = Rig::ready();
+    for _ in 0..130 {
+        rig.now += Duration::from_secs(2);
+        rig.handshake(home());
+    }
+    let keepalive = rig.handshake(home());
+    rig.datagram(home(), &keepalive);
+    assert_eq!(rig.server.status(rig.now)[0].latest_handshake, Some(Duration::ZERO));
+}
+
+#[test]
 fn outer_bytes_are_counted_both_ways() {
     let mut rig = Rig::new();
     let keepalive = rig.handshake(home());

@@ -143,17 +143,20 @@ fn one_source_gets_its_share_of_handshakes_and_others_theirs() {
     assert_eq!(rig.endpoint(), Some(home()));
 }
 
-#[test]
-fn under_load_a_cookie_is_sent_and_whoever_returns_it_is_served() {
-    let mut rig = Rig::new();
-    let mut stranger = RawPeer::new(&key(99), &key(SERVER).public_key());
-    let initiation = stranger.initiation();
-    for n in 0..600u32 {
-        let source = SocketAddr::new(std::net::Ipv4Addr::from(0xc633_6400 + n).into(), 1000);
+fn put_under_load(rig: &mut Rig) {
+    let initiation = RawPeer::new(&key(99), &key(SERVER).public_key()).initiation();
+    for address in (0xc633_6400u32..).take(600) {
+        let source = SocketAddr::new(std::net::Ipv4Addr::from(address).into(), 1000);
         rig.datagram(source, &initiation);
     }
     assert!(rig.dropped(DropReason::HandshakeUnderLoad) > 0);
     rig.lent.datagrams();
+}
+
+#[test]
+fn under_load_a_cookie_is_sent_and_whoever_returns_it_is_served() {
+    let mut rig = Rig::new();
+    put_under_load(&mut rig);
     let refused = rig.peer.initiation();
     rig.datagram(home(), &refused);
     let [(to, cookie)] = &rig.lent.datagrams()[..] else { panic!("no cookie") };
@@ -162,6 +165,25 @@ fn under_load_a_cookie_is_sent_and_whoever_returns_it_is_served() {
     let keepalive = rig.handshake(home());
     rig.datagram(home(), &keepalive);
     assert_eq!(rig.endpoint(), Some(home()));
+}
+
+#[test]
+fn under_load_a_response_proves_nothing_and_its_sender_gets_the_cookie() {
+    let mut rig = Rig::ready();
+    let mut slot = [0; crate::limits::SLOT];
+    let session = rig.server.peers.get_mut(0).and_then(|peer| peer.session.as_mut()).unwrap();
+    let len = session.initiate(true, &mut slot).unwrap().unwrap();
+    let response = rig.peer.answer(&slot[..len]);
+    put_under_load(&mut rig);
+    rig.now += Duration::from_secs(10);
+    let before = rig.server.status(rig.now).remove(0);
+    let under_load = rig.dropped(DropReason::HandshakeUnderLoad);
+    rig.datagram(cafe(), &response);
+    let [(to, cookie)] = &rig.lent.datagrams()[..] else { panic!("no cookie") };
+    assert_eq!((*to, cookie.len()), (cafe(), 64));
+    assert_eq!(rig.dropped(DropReason::HandshakeUnderLoad), under_load + 1);
+    assert_eq!(rig.server.status(rig.now).remove(0), before);
+    rig.assert_passes("still there");
 }
 
 /// The mac1 of the WireGuard paper, section 5.4.4, which needs the server's public key alone.
