@@ -7,8 +7,12 @@
 //!
 //! Where handshakes overlapped, a peer may keep to a session that is not the newest. It is then
 //! believed once the other session has been silent for longer than a datagram can be late.
+//!
+//! Which session is newer shows in eight bits that wrap, and handshakes that nobody completes
+//! count too. After so long a silence that the keys of then are dead, any other session is new.
 
 use crate::DropReason;
+use crate::limits::REJECT_AFTER;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -70,7 +74,11 @@ impl Endpoint {
         (receiver, counter): (u32, u64),
         now: Instant,
     ) -> Sighting {
-        let is_new_session = self.newest.is_none_or(|newest| is_newer(receiver, newest));
+        let is_another_after_all_died = self.freshest.is_some_and(|freshest| {
+            receiver != freshest.receiver && now.saturating_duration_since(freshest.at) >= REJECT_AFTER
+        });
+        let is_new_session =
+            is_another_after_all_died || self.newest.is_none_or(|newest| is_newer(receiver, newest));
         let is_fresh = self.freshest.is_none_or(|freshest| {
             let silence = now.saturating_duration_since(freshest.at);
             if receiver == freshest.receiver { counter > freshest.counter } else { silence >= LATEST }
@@ -146,6 +154,19 @@ mod tests {
         let sighting = endpoint.learn(cafe(), (0x101, 9), now + LATEST);
         assert_eq!(sighting, Sighting { is_new_session: false, moved_from: Some(home()) });
         assert_eq!(endpoint.learn(home(), (0x101, 10), now + LATEST).moved_from, Some(cafe()));
+    }
+
+    #[test]
+    fn any_other_session_is_new_once_the_keys_of_the_last_message_are_dead() {
+        let now = start();
+        let mut endpoint = Endpoint::default();
+        endpoint.learn(home(), (0x101, 5), now);
+        let mut early = endpoint.clone();
+        let after_130_handshakes = 0x101 + 130;
+        let just_before = now + REJECT_AFTER.saturating_sub(Duration::from_millis(1));
+        assert!(!early.learn(home(), (after_130_handshakes, 0), just_before).is_new_session);
+        assert!(endpoint.learn(home(), (after_130_handshakes, 0), now + REJECT_AFTER).is_new_session);
+        assert!(!endpoint.learn(home(), (after_130_handshakes, 1), now + REJECT_AFTER).is_new_session);
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub const REJECT_AFTER_MESSAGES: u64 = u64::MAX - (1 << 13);
 /// The age of its session at which the client asks for another: WireGuard's REKEY_AFTER_TIME.
 pub const REKEY_AFTER: Duration = Duration::from_secs(120);
 
+/// The age at which no session is used any more: WireGuard's REJECT_AFTER_TIME.
+pub const REJECT_AFTER: Duration = Duration::from_secs(180);
+
 /// How often the WireGuard engine's timers are looked at while a session or handshake lives.
 pub const SESSION_TICK: Duration = Duration::from_millis(250);
 
