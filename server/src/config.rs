@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::{Failure, config_file};
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
-use v6tun_proto::lease::{self, Wanted};
+use v6tun_proto::lease::{self, LeaseError, Wanted};
 use v6tun_wire::OrFail;
 
 /// The port that WireGuard's documentation uses.
@@ -178,11 +178,14 @@ impl RawConfig {
         let wanted: Vec<_> =
             clients.map(|client| Wanted { name: &client.name, fixed: client.address }).collect();
         lease::assign(&self.pool.addresses, &wanted).map_err(|error| {
-            Failure::usage(format!("{}: {error}", path.display()))
-                .with_hint(
-                    "an address belongs to one client; [pool] addresses needs one for each without its own",
-                )
-                .into()
+            let hint = match error {
+                LeaseError::Exhausted { .. } => {
+                    "the pool needs one for each client without an address of its own"
+                }
+                LeaseError::FixedTwice { .. } => "an address belongs to one client",
+                _ => "delete one of the two",
+            };
+            Failure::usage(format!("{}: {error}", path.display())).with_hint(hint).into()
         })
     }
 
