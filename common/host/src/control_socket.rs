@@ -1,8 +1,11 @@
 //! The socket by which `down` and `status` talk to the running program.
 //!
-//! One connection carries one request and one answer, each a line of JSON of at most 64 KiB. The socket is open to
-//! its owner alone. At most 16 connections are served at once, others wait in the kernel's queue; one that says
-//! nothing for 5 seconds is closed.
+//! One connection carries one request and one answer, each a line of JSON: a request of at most 64 KiB, an answer of
+//! at most 1 MiB. A request that is not understood, and one whose answer would be longer, is answered by a line that
+//! begins with `!`, as no JSON does, and says why.
+//!
+//! The socket is open to its owner alone. At most 16 connections are served at once, others wait in the kernel's
+//! queue; one that says nothing for 5 seconds is closed.
 
 use std::{
     fs, io,
@@ -24,8 +27,11 @@ use tokio::{
 
 use crate::{
     instance_lock::InstanceLock,
-    limits::{ACCEPT_REST, CONTROL_CONNECTIONS, CONTROL_MESSAGE_LEN, CONTROL_PATIENCE},
+    limits::{ACCEPT_REST, CONTROL_ANSWER_LEN, CONTROL_CONNECTIONS, CONTROL_PATIENCE, CONTROL_REQUEST_LEN},
 };
+
+/// Begins a line that is a refusal instead of an answer.
+const REFUSAL: u8 = b'!';
 
 /// A listening control socket.
 #[derive(Debug)]
@@ -124,41 +130,52 @@ where
     Resp: Serialize,
     F: Future<Output = Resp>,
 {
-    let line = timeout(CONTROL_PATIENCE, read_line(&mut stream)).await??;
-    let request = serde_json::from_slice(&line)?;
-    let response = encode(&handler(request).await)?;
+    let line = timeout(CONTROL_PATIENCE, read_line(&mut stream, CONTROL_REQUEST_LEN)).await??;
+    let response = match serde_json::from_slice(&line) {
+        Ok(request) => encode(&handler(request).await, CONTROL_ANSWER_LEN)
+            .unwrap_or_else(|error| refusal(&format!("the answer cannot be sent: {error}"))),
+        Err(error) => refusal(&format!("the request is not understood: {error}")),
+    };
     timeout(CONTROL_PATIENCE, stream.write_all(&response)).await?
 }
 
-async fn read_line(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
+async fn read_line(stream: &mut UnixStream, max_len: usize) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    let bounded = stream.take(CONTROL_MESSAGE_LEN as u64);
+    let bounded = stream.take(max_len as u64);
     BufReader::new(bounded).read_until(b'\n', &mut line).await?;
     match line.pop() {
         Some(b'\n') => Ok(line),
-        Some(_) if line.len() + 1 >= CONTROL_MESSAGE_LEN => Err(too_long()),
+        Some(_) if line.len() + 1 >= max_len => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is longer than {max_len} bytes")))
+        }
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 
-fn encode(message: &impl Serialize) -> io::Result<Vec<u8>> {
+fn encode(message: &impl Serialize, max_len: usize) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
-    if line.len() > CONTROL_MESSAGE_LEN { Err(too_long()) } else { Ok(line) }
+    if line.len() > max_len {
+        let explanation = format!("it has {} bytes, and at most {max_len} are sent", line.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, explanation));
+    }
+    Ok(line)
 }
 
-fn too_long() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("a message is longer than {CONTROL_MESSAGE_LEN} bytes"),
-    )
+fn refusal(reason: &str) -> Vec<u8> {
+    // One line, whatever a parser quotes in its error.
+    let mut line = vec![REFUSAL];
+    line.extend(reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().bytes());
+    line.push(b'\n');
+    line
 }
 
 /// Asks the program that listens at this path, and waits 5 seconds for its answer. `None`: nobody listens.
 ///
 /// # Errors
 ///
-/// When the socket may not be used, or the answer is late, cut or not understood.
+/// When the socket may not be used, or the answer is late, cut or not understood: [`ControlError::Request`]. When the
+/// program says that it cannot answer: [`ControlError::Refused`].
 pub async fn request<Req, Resp>(path: &Path, request: &Req) -> Result<Option<Resp>, ControlError>
 where
     Req: Serialize,
@@ -186,12 +203,19 @@ where
             Err(error) if nobody_listens(&error) => return Ok(None),
             connected => connected?,
         };
-        stream.write_all(&encode(request)?).await?;
-        let line = read_line(&mut stream).await?;
-        Ok(Some(serde_json::from_slice(&line)?))
+        stream.write_all(&encode(request, CONTROL_REQUEST_LEN)?).await?;
+        Ok(Some(read_line(&mut stream, CONTROL_ANSWER_LEN).await?))
     };
+    let failed = |source: io::Error| ControlError::Request { path: path.to_owned(), source };
     let outcome = timeout(patience, exchange).await.unwrap_or_else(|late| Err(late.into()));
-    outcome.map_err(|source: io::Error| ControlError::Request { path: path.to_owned(), source })
+    let Some(line) = outcome.map_err(failed)? else {
+        return Ok(None);
+    };
+    if let Some((&REFUSAL, reason)) = line.split_first() {
+        let reason = String::from_utf8_lossy(reason).into_owned();
+        return Err(ControlError::Refused { path: path.to_owned(), reason });
+    }
+    serde_json::from_slice(&line).map(Some).map_err(|error| failed(error.into()))
 }
 
 /// Whether a program listens at this path, as far as this process may know.
@@ -221,6 +245,14 @@ pub enum ControlError {
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
+    },
+    /// The running program said that it cannot answer.
+    #[error("the running program does not answer by {}: {reason}", path.display())]
+    Refused {
+        /// Its socket.
+        path: PathBuf,
+        /// Its words.
+        reason: String,
     },
 }
 

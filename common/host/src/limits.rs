@@ -41,9 +41,14 @@ pub const SEGMENTATION_REST: Duration = Duration::from_secs(10);
 /// Connections to the control socket that are served at once: one administrator and a monitor or two, with room.
 pub const CONTROL_CONNECTIONS: usize = 16;
 
-/// Bytes of one request or answer on the control socket, its newline included. A status of 250 clients of 250
-/// bytes each fits.
-pub const CONTROL_MESSAGE_LEN: usize = 64 * 1024;
+/// Bytes of one request on the control socket, its newline included: many times what the few words of one take, and
+/// 1 MiB for all connections.
+pub const CONTROL_REQUEST_LEN: usize = 64 * 1024;
+
+/// Bytes of one answer on the control socket, its newline included. A client's status is at most 400 bytes of JSON
+/// (names of the fields 109, name 63, key 44, address 39, lease 7, endpoint 58, three numbers of 20), so 2000 clients
+/// take 800 000. All connections at once take 16 MiB, while they are answered.
+pub const CONTROL_ANSWER_LEN: usize = 1024 * 1024;
 
 /// How long one side of the control socket waits for the other.
 pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);

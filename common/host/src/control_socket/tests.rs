@@ -22,8 +22,11 @@ impl Running {
     }
 }
 
-/// Serves an answer that is each request twice.
-fn start() -> Running {
+/// Makes of a request of 400 bytes an answer of 800 000.
+const BIG: usize = 2000;
+
+/// Serves an answer that is each request so many times.
+fn start(times: usize) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let lock = InstanceLock::acquire(&dir.path().join("lock")).unwrap();
     let socket = ControlSocket::bind(&dir.path().join("client.sock"), &lock).unwrap();
@@ -32,14 +35,14 @@ fn start() -> Running {
         async {
             let _ = stopped.await;
         },
-        |request: String| async move { request.repeat(2) },
+        move |request: String| async move { request.repeat(times) },
     ));
     Running { dir, stop, task }
 }
 
 #[tokio::test]
 async fn a_request_is_answered_and_the_file_goes_with_the_program() {
-    let running = start();
+    let running = start(2);
     let path = running.path();
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -73,9 +76,9 @@ async fn a_file_that_is_no_socket_is_left_alone() {
 
 #[tokio::test]
 async fn an_endless_request_is_cut_off_and_others_are_served() {
-    let running = start();
+    let running = start(2);
     let mut stream = UnixStream::connect(running.path()).await.unwrap();
-    let _ = stream.write_all(&vec![b'x'; 2 * CONTROL_MESSAGE_LEN]).await;
+    let _ = stream.write_all(&vec![b'x'; 2 * CONTROL_REQUEST_LEN]).await;
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
     assert_eq!(rest, b"");
@@ -85,9 +88,36 @@ async fn an_endless_request_is_cut_off_and_others_are_served() {
 }
 
 #[tokio::test]
-async fn an_answer_longer_than_the_bound_is_an_error_on_the_asking_side() {
-    let running = start();
-    let long = "y".repeat(CONTROL_MESSAGE_LEN / 2 + 10);
-    assert!(request::<_, String>(&running.path(), &long).await.is_err());
+async fn an_answer_much_longer_than_any_request_arrives_whole() {
+    let running = start(BIG);
+    let answer: Option<String> = request(&running.path(), &"s".repeat(400)).await.unwrap();
+    assert_eq!(answer.unwrap().len(), 800_000, "2000 clients of 400 bytes");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_the_bound_is_explained_to_the_asking_side() {
+    let running = start(BIG);
+    let long = "y".repeat(CONTROL_ANSWER_LEN / BIG + 1);
+    let error = request::<_, String>(&running.path(), &long).await.unwrap_err();
+    assert!(matches!(error, ControlError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("at most 1048576 are sent"), "{error}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_understood_is_explained_to_the_asking_side() {
+    let running = start(2);
+    let error = request::<_, String>(&running.path(), &7).await.unwrap_err();
+    assert!(error.to_string().contains("the request is not understood"), "{error}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_longer_than_the_bound_is_not_sent() {
+    let running = start(2);
+    let long = "y".repeat(CONTROL_REQUEST_LEN);
+    let error = request::<_, String>(&running.path(), &long).await.unwrap_err();
+    assert!(error.to_string().contains("at most 65536 are sent"), "{error}");
     running.stop().await;
 }
