@@ -26,7 +26,7 @@ pub struct Tun {
 }
 
 impl Tun {
-    /// Makes a tun device with this name (1 to 15 bytes, no white space, `/`, `:` or `%`).
+    /// Makes a tun device with this name, which [`check_name`] accepts.
     ///
     /// # Errors
     ///
@@ -75,9 +75,10 @@ impl AsFd for Tun {
 /// Why there is no tun device.
 #[derive(Debug, thiserror::Error)]
 pub enum TunError {
-    /// The name is none that the kernel gives to an interface as it stands.
+    /// The name is none that [`check_name`] accepts.
     #[error(
-        "cannot make the tun device {name:?}: an interface name has 1 to 15 letters, digits, '-', '_' or '.'"
+        "cannot make the tun device {name:?}: its name has 1 to 15 letters, digits, '-', '_' or '.', and is none of \
+         'all', 'default' and 'lo'"
     )]
     BadName {
         /// The name as it was given.
@@ -141,11 +142,18 @@ impl TunError {
     }
 }
 
-fn check_name(name: &str) -> Result<(), TunError> {
+/// Whether a tun device can have this name: 1 to 15 ASCII letters, digits, `-`, `_` or `.`, so that it stands for
+/// itself in a path, a shell and a log. `all`, `default` and `lo` are other things below `net.ipv6.conf`, where the
+/// device's own settings are written.
+///
+/// # Errors
+///
+/// [`TunError::BadName`].
+pub fn check_name(name: &str) -> Result<(), TunError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let good = (1..=MAX_NAME_LEN).contains(&name.len())
         && name.bytes().all(allowed)
-        && !matches!(name, "." | ".." | "all" | "default");
+        && !matches!(name, "." | ".." | "all" | "default" | "lo");
     if good { Ok(()) } else { Err(TunError::BadName { name: name.to_owned() }) }
 }
 
@@ -155,15 +163,21 @@ mod tests {
 
     #[test]
     fn names_that_the_kernel_would_refuse_or_expand_are_refused_before_it_is_asked() {
-        for name in ["", "a-name-of-16-byt", "v6tun%d", "a/b", "a b", "a:0", ".", "..", "all", "default", "ü"]
-        {
+        for name in ["", "a-name-of-16-byt", "v6tun%d", "a/b", "a b", "a:0", ".", "..", "ü"] {
+            assert!(matches!(Tun::create(name), Err(TunError::BadName { .. })), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_things_below_net_ipv6_conf_are_refused() {
+        for name in ["all", "default", "lo"] {
             assert!(matches!(Tun::create(name), Err(TunError::BadName { .. })), "{name:?}");
         }
     }
 
     #[test]
     fn an_ordinary_name_is_accepted() {
-        for name in ["v6tun0", "tun.1_a-b", "fifteen-bytes-1"] {
+        for name in ["v6tun0", "tun.1_a-b", "fifteen-bytes-1", "lo0", "alle"] {
             assert!(check_name(name).is_ok(), "{name:?}");
         }
     }

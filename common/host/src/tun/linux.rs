@@ -64,6 +64,6 @@ mod tests {
 
     #[test]
     fn a_name_of_another_kind_of_interface_is_reported_as_taken() {
-        in_own_namespace(|| assert!(matches!(Tun::create("lo"), Err(TunError::NameTaken { .. }))));
+        in_own_namespace(|| assert!(matches!(open("lo"), Err(TunError::NameTaken { .. }))));
     }
 }
