@@ -95,6 +95,8 @@ drop_reasons! {
     DestinationNotLeased = "destination-not-leased",
     /// The destination is nobody's lease.
     NoSuchLease = "no-such-lease",
+    /// The destination is the server's own address: what the tunnel itself sends was routed into it.
+    EndpointInTunnel = "endpoint-in-tunnel",
     /// We hold no lease.
     NoLease = "no-lease",
     /// More packets than are held while the host brings the lease up.

@@ -3,7 +3,7 @@
 //! | | from the network | from the tun |
 //! | --- | --- | --- |
 //! | server | source = the sender's lease | destination = a lease (the peer table's to know) |
-//! | client | destination = our lease | source = our lease |
+//! | client | destination = our lease | source = our lease; destination ≠ the server (the tunnel's to know) |
 //!
 //! and for all four: no multicast, link-local, loopback, unspecified or IPv4-mapped address at
 //! either end, no lease at both ends, no source routing, no ND, RA, redirect or MLD.

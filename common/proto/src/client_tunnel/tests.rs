@@ -229,6 +229,17 @@ fn packets_pass_both_ways_from_the_lease_and_to_it() {
 }
 
 #[test]
+fn a_packet_to_the_servers_own_address_is_not_wrapped_into_itself() {
+    let mut rig = Rig::up();
+    rig.client.set_endpoint(SocketAddr::new(site().into(), 51820), rig.now);
+    rig.packet(&outward("round and round"));
+    assert_eq!(rig.dropped(DropReason::EndpointInTunnel), 1);
+    rig.packet(&packet_between(lease(), "2001:db8:ffff::3".parse().unwrap(), 17, b"beside it"));
+    let sent = rig.lent.datagrams();
+    assert!(matches!(&sent[..], [(to, _)] if to.ip() == site()));
+}
+
+#[test]
 fn before_there_is_a_lease_nothing_passes() {
     let mut rig = Rig::established(None);
     rig.said();

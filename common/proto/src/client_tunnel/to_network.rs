@@ -25,6 +25,9 @@ impl ClientTunnel {
         let packet = Ipv6Packet::parse(bytes)?;
         let lease = self.lease.ok_or(DropReason::NoLease)?;
         filter::check_to_server(&packet, lease.address)?;
+        if self.server_address().ip() == packet.destination() {
+            return Err(DropReason::EndpointInTunnel);
+        }
         self.send(bytes, to_network).map_err(|error| self.failed(error, now)).map(|is_initiation| {
             if is_initiation {
                 self.reconnect.sent(&mut self.rng, now);
