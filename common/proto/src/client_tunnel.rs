@@ -253,6 +253,7 @@ impl ClientTunnel {
         match error {
             SessionError::Dropped(reason) => reason,
             SessionError::Panicked => {
+                self.abandon_waiting();
                 self.session = open_session(&self.identity, &self.config, &mut self.rng);
                 self.endpoint.forget_sessions();
                 self.lost(LossReason::SessionPanicked, now, now);

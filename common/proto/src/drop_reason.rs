@@ -41,7 +41,7 @@ drop_reasons! {
     HandshakeRefused = "handshake-refused",
     /// The handshake is from a public key that is not configured.
     UnknownKey = "unknown-key",
-    /// No session has that receiver index, or there is none to send with.
+    /// No session has that receiver index, there is none to send with, or none came in time.
     NoSession = "no-session",
     /// The data message's counter is beyond what WireGuard allows to be used.
     CounterExhausted = "counter-exhausted",
@@ -53,6 +53,8 @@ drop_reasons! {
     SessionPanicked = "session-panicked",
     /// The peer's address is not known, so nothing can be sent to it.
     NoEndpoint = "no-endpoint",
+    /// More packets than wait for a session's keys.
+    QueueFull = "queue-full",
     /// The output batch is full.
     BatchFull = "batch-full",
 
@@ -99,7 +101,7 @@ drop_reasons! {
     EndpointInTunnel = "endpoint-in-tunnel",
     /// We hold no lease.
     NoLease = "no-lease",
-    /// More packets than are held while the host brings the lease up.
+    /// More packets than are held while the host brings the lease up, or held when the client left.
     LeasePending = "lease-pending",
     /// The host could not bring the lease up.
     LeaseFailed = "lease-failed",

@@ -196,6 +196,13 @@ impl<E> Record<E> {
         self.stats.count(reason);
     }
 
+    /// Counts that many at once.
+    pub(crate) fn count_all(&mut self, reason: DropReason, number: usize) {
+        for _ in 0..number {
+            self.count(reason);
+        }
+    }
+
     /// Counts what an input came to, if it came to nothing.
     pub(crate) fn settle(&mut self, handled: Result<(), DropReason>) {
         if let Err(reason) = handled {

@@ -71,6 +71,13 @@ pub const MAX_HELD_PACKETS: usize = 16;
 /// them after each batch of 512.
 pub const MAX_EVENTS: usize = 2048;
 
+/// Packets of one session that wait for its keys: 360 KB at the most. It is less than the engine's
+/// own bound, so that the engine, which says nothing of what it discards, never has to: the rest
+/// is room for the empty packets that it queues by itself.
+pub const MAX_WAITING_PACKETS: usize = 240;
+
+const _: () = assert!(MAX_WAITING_PACKETS < MAX_QUEUED_PACKETS);
+
 /// Packets that leave the WireGuard engine's queue at once when a session begins; its own bound.
 pub const MAX_QUEUED_PACKETS: usize = 256;
 

@@ -175,9 +175,7 @@ impl ServerTunnel {
     pub fn handle_lease_failed(&mut self, client: PublicKey, out: &mut Outputs<'_>, now: Instant) {
         let Some(place) = self.peers.by_key(&client) else { return };
         let Some(peer) = self.peers.get_mut(place) else { return };
-        for _ in 0..peer.lease_failed(now) {
-            self.record.count(DropReason::LeaseFailed);
-        }
+        self.record.count_all(DropReason::LeaseFailed, peer.lease_failed(now));
         let answer = peer.responder.refuse(RefusalReason::HostFailed);
         self.send_control(place, answer, out.to_network);
     }
@@ -239,7 +237,7 @@ impl ServerTunnel {
         let Some(session) = peer.session.as_mut() else { return };
         let ticked = session.tick(slot);
         if let Ok(Tick::Send(len)) = ticked {
-            peer.commit_to_endpoint(to_network, len);
+            self.record.settle(peer.commit_to_endpoint(to_network, len));
         }
         let drained = if peer.has_queued() { peer.send_queued(to_network) } else { Ok(()) };
         if ticked == Ok(Tick::Expired) {
@@ -253,17 +251,22 @@ impl ServerTunnel {
 
     /// The end of a client's stay: no keys, no memory of it but its lease.
     fn left(&mut self, place: usize) {
-        self.peers.close_session(place);
+        self.close_session(place);
         if let Some(peer) = self.peers.get_mut(place) {
             peer.leave(&mut self.record);
         }
+    }
+
+    fn close_session(&mut self, place: usize) {
+        let abandoned = self.peers.close_session(place);
+        self.record.count_all(DropReason::NoSession, abandoned);
     }
 
     fn failed(&mut self, place: usize, error: SessionError) -> DropReason {
         match error {
             SessionError::Dropped(reason) => reason,
             SessionError::Panicked => {
-                self.peers.close_session(place);
+                self.close_session(place);
                 if let Some(Peer { entry, .. }) = self.peers.get_mut(place) {
                     self.record.tell(ServerEvent::SessionPanicked { name: entry.name.clone() });
                 }

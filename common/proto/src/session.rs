@@ -10,11 +10,15 @@
 //!   WireGuard's padding, at most 15 zero bytes.
 //! - Its rate limiter counts a handshake message at each look, and each is looked at twice (once
 //!   before the sender's key is worked out, once inside the session): the limit is doubled.
+//! - It discards what waits for keys, without a word, beyond a bound and where it gives up: what
+//!   waits is counted here and kept below that bound.
 //! - It gives up for ever after 90 s of unanswered handshakes: that is [`Tick::Expired`], and the
 //!   caller's to repair.
 
 use crate::DropReason;
-use crate::limits::{DATA_OVERHEAD, HANDSHAKES_PER_SECOND, MAX_PACKET, MAX_PADDING, SLOT};
+use crate::limits::{
+    DATA_OVERHEAD, HANDSHAKES_PER_SECOND, MAX_PACKET, MAX_PADDING, MAX_WAITING_PACKETS, SLOT,
+};
 use boringtun::noise::errors::WireGuardError;
 use boringtun::noise::handshake::parse_handshake_anon;
 use boringtun::noise::rate_limiter::RateLimiter;
@@ -105,7 +109,7 @@ impl Identity {
             index,
             Some(Arc::clone(&self.load)),
         );
-        Session { engine: Box::new(engine), index }
+        Session { engine: Box::new(engine), index, waiting: 0 }
     }
 }
 
@@ -126,6 +130,8 @@ fn keepalive_seconds(keepalive: Duration) -> u16 {
 pub(crate) struct Session {
     engine: Box<Tunn>,
     index: u32,
+    /// Packets in the engine's queue, but for the empty ones that it puts there by itself.
+    waiting: usize,
 }
 
 /// What a handshake message came to.
@@ -246,12 +252,30 @@ impl Session {
         if packet.len() > MAX_PACKET {
             return Err(SessionError::Dropped(DropReason::PacketTooLong));
         }
-        Ok(guarded(|| written(self.engine.encapsulate(packet, slot)))?)
+        // A handshake is in progress then: the first of those that wait has begun it.
+        if self.waiting >= MAX_WAITING_PACKETS && !self.has_keys() {
+            return Err(SessionError::Dropped(DropReason::QueueFull));
+        }
+        let len = guarded(|| written(self.engine.encapsulate(packet, slot)))?;
+        if !len.is_some_and(|len| is_data(slot, len)) {
+            self.waiting = self.waiting.saturating_add(1);
+        }
+        Ok(len)
     }
 
     /// Encrypts the next packet that waited for a session; `None` when there are no more.
     pub(crate) fn send_queued(&mut self, slot: &mut [u8; SLOT]) -> Result<Option<usize>, Panicked> {
-        guarded(|| written(self.engine.decapsulate(None, &[], slot)))
+        let len = guarded(|| written(self.engine.decapsulate(None, &[], slot)))?;
+        if len.is_some_and(|len| len > DATA_OVERHEAD && is_data(slot, len)) {
+            self.waiting = self.waiting.saturating_sub(1);
+        }
+        Ok(len)
+    }
+
+    /// Gives the number of packets that waited and never will be sent: the session is dropped, or
+    /// the engine has given up.
+    pub(crate) fn abandon_waiting(&mut self) -> usize {
+        std::mem::take(&mut self.waiting)
     }
 
     /// Writes a handshake initiation into the slot; unless forced, only if none is in progress.
@@ -283,6 +307,11 @@ fn written(result: TunnResult<'_>) -> Option<usize> {
         TunnResult::WriteToNetwork(message) => Some(message.len()),
         _ => None,
     }
+}
+
+/// Whether the engine wrote a data message, and not a handshake for want of keys.
+fn is_data(slot: &[u8; SLOT], len: usize) -> bool {
+    slot.get(..len).and_then(<[u8]>::first) == Some(&4)
 }
 
 fn data_drop_reason(error: &WireGuardError) -> DropReason {

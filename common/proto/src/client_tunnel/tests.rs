@@ -1,6 +1,7 @@
 use super::*;
 use crate::RefusalReason;
 use crate::control::LeaseTerms;
+use crate::limits::MAX_WAITING_PACKETS;
 use crate::packet::tests::packet_between;
 use crate::testing::{Lent, RawPeer, cafe, home, inward, key, lease, outward, server_address, site, start};
 use proptest::prelude::*;
@@ -237,6 +238,18 @@ fn a_packet_to_the_servers_own_address_is_not_wrapped_into_itself() {
     rig.packet(&packet_between(lease(), "2001:db8:ffff::3".parse().unwrap(), 17, b"beside it"));
     let sent = rig.lent.datagrams();
     assert!(matches!(&sent[..], [(to, _)] if to.ip() == site()));
+}
+
+#[test]
+fn packets_that_waited_for_keys_in_vain_are_counted() {
+    let mut rig = Rig::up();
+    rig.client.failed(SessionError::Panicked, rig.now);
+    for _ in 0..MAX_WAITING_PACKETS + 5 {
+        rig.packet(&outward("waits"));
+    }
+    assert_eq!(rig.dropped(DropReason::QueueFull), 5);
+    rig.client.failed(SessionError::Panicked, rig.now);
+    assert_eq!(rig.dropped(DropReason::NoSession), MAX_WAITING_PACKETS as u64);
 }
 
 #[test]

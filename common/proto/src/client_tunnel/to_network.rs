@@ -80,6 +80,11 @@ impl ClientTunnel {
         Ok(())
     }
 
+    /// Counts the packets that waited for keys and go with the session.
+    pub(super) fn abandon_waiting(&mut self) {
+        self.record.count_all(DropReason::NoSession, self.session.abandon_waiting());
+    }
+
     pub(super) fn initiate(
         &mut self,
         forced: bool,
@@ -119,7 +124,10 @@ impl ClientTunnel {
                     self.reconnect.sent(&mut self.rng, now);
                 }
             }
-            Ok(Tick::Expired) => self.lost(LossReason::NoHandshake, now, now),
+            Ok(Tick::Expired) => {
+                self.abandon_waiting();
+                self.lost(LossReason::NoHandshake, now, now);
+            }
             Err(panicked) => return Err(self.failed(panicked.into(), now)),
         }
         if self.has_queued {

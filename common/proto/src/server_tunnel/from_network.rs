@@ -101,7 +101,7 @@ impl ServerTunnel {
         };
         if is_first {
             // Whoever knows a client's public key comes this far: that leaves nothing behind.
-            self.peers.close_session(place);
+            self.close_session(place);
         }
         Err(self.failed(place, refusal))
     }
@@ -119,8 +119,7 @@ impl ServerTunnel {
         match session.receive_handshake(source.ip().to_canonical(), datagram, slot) {
             Ok(Handshake::Accepted(len)) => {
                 peer.received(datagram.len());
-                peer.commit_to_endpoint(to_network, len);
-                Ok(())
+                peer.commit_to_endpoint(to_network, len)
             }
             Ok(Handshake::Cookie(len)) => {
                 to_network.commit(len, source);

@@ -136,7 +136,7 @@ impl Peer {
     pub(crate) fn leave(&mut self, record: &mut Record<ServerEvent>) {
         self.endpoint = Endpoint::default();
         self.responder = Responder::default();
-        self.lease.held = Vec::new();
+        record.count_all(DropReason::LeasePending, std::mem::take(&mut self.lease.held).len());
         self.has_queued = false;
         if self.told.take().is_some() {
             let (name, client) = (self.entry.name.clone(), self.entry.public_key);
@@ -225,16 +225,20 @@ impl Peer {
                 return Ok(());
             };
             let Some(len) = session.send_queued(slot)? else { return Ok(()) };
-            self.commit_to_endpoint(to_network, len);
+            self.commit_to_endpoint(to_network, len).map_err(SessionError::Dropped)?;
         }
         Ok(())
     }
 
     /// Sends the first `len` bytes of the free slot to where the client is.
-    pub(crate) fn commit_to_endpoint(&mut self, to_network: &mut DatagramBatch, len: usize) {
-        if let Some(endpoint) = self.endpoint.address() {
-            self.commit(to_network, len, endpoint);
-        }
+    pub(crate) fn commit_to_endpoint(
+        &mut self,
+        to_network: &mut DatagramBatch,
+        len: usize,
+    ) -> Result<(), DropReason> {
+        let endpoint = self.endpoint.address().ok_or(DropReason::NoEndpoint)?;
+        self.commit(to_network, len, endpoint);
+        Ok(())
     }
 
     /// Sends the first `len` bytes of the free slot, if any.

@@ -77,12 +77,12 @@ impl PeerTable {
         true
     }
 
-    /// Drops the peer's keys and its index.
-    pub(crate) fn close_session(&mut self, place: usize) {
-        let Some(peer) = self.peers.get_mut(place) else { return };
-        if let Some(session) = peer.session.take() {
-            self.by_index.remove(&session.index());
-        }
+    /// Drops the peer's keys and its index. Gives the number of packets that waited for keys.
+    pub(crate) fn close_session(&mut self, place: usize) -> usize {
+        let Some(peer) = self.peers.get_mut(place) else { return 0 };
         peer.endpoint.forget_sessions();
+        let Some(mut session) = peer.session.take() else { return 0 };
+        self.by_index.remove(&session.index());
+        session.abandon_waiting()
     }
 }

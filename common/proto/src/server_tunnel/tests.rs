@@ -2,7 +2,7 @@ mod control;
 mod hostile;
 
 use super::*;
-use crate::limits::MAX_HELD_PACKETS;
+use crate::limits::{MAX_HELD_PACKETS, MAX_WAITING_PACKETS};
 use crate::packet::tests::packet_between;
 use crate::testing::{Lent, RawPeer, cafe, home, inward, key, lease, outward, site, start};
 
@@ -200,6 +200,44 @@ fn a_handshake_is_noticed_after_130_that_were_never_confirmed() {
     let keepalive = rig.handshake(home());
     rig.datagram(home(), &keepalive);
     assert_eq!(rig.server.status(rig.now)[0].latest_handshake, Some(Duration::ZERO));
+}
+
+/// The client is known, and its new session has no keys to send with before it is confirmed.
+fn without_keys() -> (Rig, Vec<u8>) {
+    let mut rig = Rig::ready();
+    rig.server.failed(0, SessionError::Panicked);
+    let keepalive = rig.handshake(home());
+    (rig, keepalive)
+}
+
+#[test]
+fn packets_wait_for_keys_and_those_beyond_the_bound_are_counted() {
+    let (mut rig, keepalive) = without_keys();
+    for _ in 0..MAX_WAITING_PACKETS + 5 {
+        rig.packet(&inward("waits"));
+    }
+    assert_eq!(rig.dropped(DropReason::QueueFull), 5);
+    rig.lent.datagrams();
+    rig.datagram(home(), &keepalive);
+    assert_eq!(rig.lent.datagrams().len(), MAX_WAITING_PACKETS);
+    rig.packet(&inward("after"));
+    assert_eq!((rig.lent.datagrams().len(), rig.dropped(DropReason::QueueFull)), (1, 5));
+    rig.server.left(0);
+    assert_eq!(rig.dropped(DropReason::NoSession), 0, "nothing waits any more");
+}
+
+#[test]
+fn what_waits_or_is_held_when_a_client_leaves_is_counted() {
+    let (mut rig, _) = without_keys();
+    for _ in 0..7 {
+        rig.packet(&inward("waits"));
+    }
+    rig.server.left(0);
+    assert_eq!(rig.dropped(DropReason::NoSession), 7);
+    let mut rig = Rig::connected();
+    rig.data(home(), &outward("held"));
+    rig.control(1, Message::Bye { pause: None });
+    assert_eq!(rig.dropped(DropReason::LeasePending), 1);
 }
 
 #[test]
