@@ -86,18 +86,6 @@ pub enum LossReason {
     SessionPanicked,
 }
 
-impl LossReason {
-    /// The reason in kebab-case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoHeartbeat => "no-heartbeat",
-            Self::NoHandshake => "no-handshake",
-            Self::ServerBye => "server-bye",
-            Self::SessionPanicked => "session-panicked",
-        }
-    }
-}
-
 /// What happened to a server's tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerEvent {

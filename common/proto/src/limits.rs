@@ -67,8 +67,9 @@ pub const MAX_CONTROL: usize = 512;
 /// Packets of one client that wait while its lease is brought up: 24 KB at the most.
 pub const MAX_HELD_PACKETS: usize = 16;
 
-/// Events that wait to be polled. One input causes three at the most, and the caller drains
-/// them after each batch of 512.
+/// Events that wait to be polled. The caller drains them into a channel of 256 and leaves here
+/// what does not fit: one datagram causes three at the most, so there is room for those of 682
+/// while nobody reads the channel. What does not fit here either is counted as `event-overflow`.
 pub const MAX_EVENTS: usize = 2048;
 
 /// Packets of one session that wait for its keys: 360 KB at the most. It is less than the engine's

@@ -12,6 +12,8 @@
 //!                handle_lease_failed |  | authenticated data, 5 s later at the earliest
 //!                       refusal sent v  |
 //!                                   Failed
+//!
+//!   Pending -> Pending: authenticated data after 5 s without either; LeaseNeeded again
 //! ```
 
 mod from_network;

@@ -157,6 +157,19 @@ fn a_lease_that_failed_is_asked_for_again_five_seconds_later() {
 }
 
 #[test]
+fn a_lease_of_which_nothing_was_heard_is_asked_for_again_five_seconds_later() {
+    let mut rig = Rig::connected();
+    rig.events();
+    rig.now += Duration::from_millis(4999);
+    rig.data(home(), &outward("too early"));
+    assert_eq!(rig.events(), []);
+    rig.now += Duration::from_millis(1);
+    rig.data(home(), &outward("in time"));
+    assert!(matches!(rig.events()[..], [ServerEvent::LeaseNeeded { .. }]));
+    assert_eq!(rig.server.status(rig.now)[0].lease, LeaseState::Pending);
+}
+
+#[test]
 fn packets_from_the_tun_reach_the_holder_of_their_destination() {
     let mut rig = Rig::ready();
     rig.packet(&inward("hello"));
