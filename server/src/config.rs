@@ -180,7 +180,7 @@ impl RawConfig {
         lease::assign(&self.pool.addresses, &wanted).map_err(|error| {
             let hint = match error {
                 LeaseError::Exhausted { .. } => {
-                    "the pool needs one for each client without an address of its own"
+                    "[pool] addresses needs one for each client without an address of its own"
                 }
                 LeaseError::FixedTwice { .. } => "an address belongs to one client",
                 _ => "delete one of the two",
