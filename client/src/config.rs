@@ -10,6 +10,7 @@ use std::{
 use anyhow::Result;
 use serde::Deserialize;
 use v6tun_cli::{Failure, config_file};
+use v6tun_host::tun;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
 use v6tun_wire::OrFail;
 
@@ -17,8 +18,6 @@ use crate::{endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
-/// IFNAMSIZ less the final zero (`linux/if.h`).
-const MAX_INTERFACE_NAME: usize = 15;
 const DEFAULT_INTERFACE: &str = "v6tun0";
 
 #[derive(Debug, Deserialize)]
@@ -87,9 +86,8 @@ impl Config {
 impl RawConfig {
     fn check(&self, path: &Path) -> Result<Endpoint> {
         let refuse = |what: &str, hint: &str| Err(refusal(path, what, hint));
-        if let Some(name) = self.interface.as_deref().filter(|name| !is_interface_name(name)) {
-            let what = format!("interface {name:?} is no interface name");
-            return refuse(&what, "1 to 15 letters, digits, '-', '_' or '.', such as \"v6tun0\"");
+        if let Some(name) = &self.interface {
+            tun::check_name(name).or_misconfigured()?;
         }
         if self.mtu.is_some_and(|mtu| !(MIN_MTU..=MAX_MTU).contains(&mtu)) {
             return refuse("mtu is out of range", "1280 to 1500 bytes, or no line: what the way allows");
@@ -114,13 +112,6 @@ impl RawConfig {
 
 fn refusal(path: &Path, what: &str, hint: &str) -> anyhow::Error {
     Failure::usage(format!("{}: {what}", path.display())).with_hint(hint).into()
-}
-
-fn is_interface_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (1..=MAX_INTERFACE_NAME).contains(&name.len())
-        && name.bytes().all(allowed)
-        && !matches!(name, "." | ".." | "all" | "default" | "lo")
 }
 
 /// A unicast address that is more than link-local. Unique local ones are left to who writes them.
@@ -191,8 +182,8 @@ mod tests {
         let folder = Folder::new();
         let named = "public-key = \"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\"";
         let cases = [
-            ("interface = \"a/b\"", server(1), "no interface name"),
-            ("interface = \"far-too-long-a-name\"", server(1), "no interface name"),
+            ("interface = \"a/b\"", server(1), "cannot make the tun device"),
+            ("interface = \"far-too-long-a-name\"", server(1), "cannot make the tun device"),
             ("mtu = 1279", server(1), "mtu is out of range"),
             ("mtu = 1501", server(1), "mtu is out of range"),
             ("address = \"fe80::1\"", server(1), "cannot be this PC's"),

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::{Failure, config_file};
+use v6tun_host::tun;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
 use v6tun_proto::lease::{self, LeaseError, Wanted};
 use v6tun_wire::OrFail;
@@ -20,8 +21,6 @@ const MIN_MTU: u16 = 1280;
 const MAX_MTU: u16 = 1500;
 /// A client costs some 11 KiB once it has a session: together a tenth of a small VPS's memory.
 const MAX_CLIENTS: usize = 2000;
-/// IFNAMSIZ less the final zero (linux/if.h).
-const MAX_INTERFACE_NAME: usize = 15;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -137,11 +136,8 @@ impl RawConfig {
         let refuse = |what: String, hint: &str| -> Result<()> {
             Err(Failure::usage(format!("{}: {what}", path.display())).with_hint(hint).into())
         };
-        for name in [&self.interface, &self.uplink.interface].into_iter().flatten() {
-            if !is_interface_name(name) {
-                let what = format!("interface {name:?} is no interface name");
-                return refuse(what, "1 to 15 characters without space, slash or colon, such as v6tun0");
-            }
+        if let Some(name) = &self.interface {
+            tun::check_name(name).or_misconfigured()?;
         }
         if self.uplink.interface.is_some() && self.uplink.interface == self.interface {
             let what = "the tunnel and the uplink have the same interface name".to_owned();
@@ -235,11 +231,6 @@ impl RawClient {
     }
 }
 
-fn is_interface_name(name: &str) -> bool {
-    let fits = (1..=MAX_INTERFACE_NAME).contains(&name.len()) && name != "." && name != "..";
-    fits && name.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%'))
-}
-
 fn is_client_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&name.len()) && name.chars().all(allowed)
@@ -331,8 +322,8 @@ mod tests {
     fn names_and_ranges_are_checked() {
         let folder = Folder::new();
         assert!(folder.refusal(&client("My PC", 1, "")).contains("no client name"));
-        assert!(folder.refusal("interface = \"far-too-long-a-name\"").contains("no interface name"));
-        assert!(folder.refusal("interface = \"a/b\"").contains("no interface name"));
+        assert!(folder.refusal("interface = \"far-too-long-a-name\"").contains("cannot make the tun device"));
+        assert!(folder.refusal("interface = \"a/b\"").contains("cannot make the tun device"));
         assert!(folder.refusal("mtu = 1279").contains("mtu 1279 is out of range"));
         assert!(folder.refusal("listen-port = 0").contains("no port"));
         assert!(
