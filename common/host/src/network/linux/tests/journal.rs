@@ -1,5 +1,6 @@
 //! Restoring with a journal whose file has gone, or cannot grow.
 
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::*;
@@ -63,6 +64,21 @@ fn a_full_disk_does_not_keep_the_host_from_being_restored() {
     });
 }
 
+/// A process that another test is just starting holds our descriptors until it is the other program: as long as
+/// one is open for writing, the file system is busy.
+async fn make_read_only(folder: &Path) {
+    let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    let mut outcome = Err(Errno::EBUSY);
+    for _ in 0..400 {
+        outcome = mount(None::<&str>, folder, None::<&str>, read_only, None::<&str>);
+        if outcome != Err(Errno::EBUSY) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    outcome.unwrap();
+}
+
 #[test]
 fn a_journal_on_a_read_only_file_system_is_read_and_undone() {
     in_namespace(async |network| {
@@ -71,8 +87,7 @@ fn a_journal_on_a_read_only_file_system_is_read_and_undone() {
         let mut journal = journal_in(folder.path());
         let before = lend_the_last(&network, &mut journal).await;
         drop(journal);
-        let read_only = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        mount(None::<&str>, folder.path(), None::<&str>, read_only, None::<&str>).unwrap();
+        make_read_only(folder.path()).await;
 
         let mut journal = journal_in(folder.path());
         let change = Change::AddProxy { link: UPLINK.into(), address: pool(9) };
