@@ -6,7 +6,7 @@ use crate::{uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::warn;
-use v6tun_host::network::{Journal, Network, Requirement, carry_out, plan};
+use v6tun_host::network::{Journal, Network, Observed, Requirement, carry_out, plan};
 
 /// The host's side of the server: what must be true of it, and what was changed so far.
 pub(crate) struct Lending<'a> {
@@ -63,19 +63,34 @@ impl<'a> Lending<'a> {
 
     /// Puts right what somebody else has changed since the last look. What fails costs nothing else.
     pub(crate) async fn look_again(&mut self) {
-        let mut unrepaired = Vec::new();
-        if let Err(error) = make_true(self.network, self.journal, &self.startup).await {
-            unrepaired.push(format!("{error:#}"));
-        }
-        for (address, lease) in &self.leases {
-            if let Err(error) = repair(self.network, self.journal, &self.uplink, *address, lease).await {
-                unrepaired.push(format!("{address}: {error:#}"));
-            }
-        }
+        let unrepaired = match self.network.observe(&self.startup).await {
+            Ok(observed) => self.repair(&observed).await,
+            Err(error) => vec![error.to_string()],
+        };
         for why in unrepaired.iter().filter(|why| !self.unrepaired.contains(why)) {
             warn!("the host is not as it must be: {why}");
         }
         self.unrepaired = unrepaired;
+    }
+
+    /// One look serves all leases: with hundreds of them each has hundreds of routes and entries to read.
+    async fn repair(&mut self, observed: &Observed) -> Vec<String> {
+        let mut unrepaired = Vec::new();
+        let changes = plan(&self.startup, observed);
+        if let Err(error) = carry_out(self.network, self.journal, changes).await {
+            unrepaired.push(error.to_string());
+        }
+        for (address, lease) in &self.leases {
+            let changes = plan(lease, observed);
+            let repaired = match refuse_if_used(*address, &self.uplink, observed) {
+                Ok(()) => carry_out(self.network, self.journal, changes).await.map_err(anyhow::Error::from),
+                Err(used) => Err(used),
+            };
+            if let Err(error) = repaired {
+                unrepaired.push(format!("{address}: {error:#}"));
+            }
+        }
+        unrepaired
     }
 }
 
@@ -86,16 +101,9 @@ async fn make_true(network: &Network, journal: &mut Journal, desired: &[Requirem
 }
 
 /// An address that somebody has put back on the uplink and uses there is left to them.
-async fn repair(
-    network: &Network,
-    journal: &mut Journal,
-    uplink: &str,
-    address: Ipv6Addr,
-    lease: &[Requirement],
-) -> Result<()> {
-    let observed = network.observe(lease).await?;
+fn refuse_if_used(address: Ipv6Addr, uplink: &str, observed: &Observed) -> Result<()> {
     if observed.addresses_of(uplink).iter().any(|entry| entry.address == address) {
         uplink_guard::check_sockets(&[address])?;
     }
-    Ok(carry_out(network, journal, plan(lease, &observed)).await?)
+    Ok(())
 }

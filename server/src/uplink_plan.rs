@@ -5,7 +5,7 @@
 //! by router advertisement (`net/ipv6/addrconf.c`, `rt6_purge_dflt_routers`).
 
 use crate::config::{Config, Forwarding};
-use crate::uplink::Uplink;
+use crate::uplink::{Uplink, network_of};
 use std::net::Ipv6Addr;
 use v6tun_host::network::{ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey};
 
@@ -113,11 +113,6 @@ fn prefix_route(address: Ipv6Addr, lent: &[Ipv6Addr], uplink: &Uplink) -> Option
 
 fn host_route(destination: Ipv6Addr, kind: RouteKind, link: Option<String>, metric: u32) -> Route {
     Route { destination, prefix_len: 128, kind, link, gateway: None, metric, protocol: ROUTE_PROTOCOL }
-}
-
-fn network_of(address: Ipv6Addr, prefix_len: u8) -> Ipv6Addr {
-    let mask = u128::MAX.checked_shl(u32::from(128 - prefix_len.min(128))).unwrap_or(0);
-    Ipv6Addr::from_bits(address.to_bits() & mask)
 }
 
 fn conf(link: &str, name: &str, value: &str) -> Requirement {

@@ -163,3 +163,26 @@ fn a_lease_that_cannot_be_met_costs_no_other_client_and_leaves_its_address_where
         Ok(())
     })
 }
+
+#[test]
+fn what_others_take_away_or_put_back_while_it_lends_is_put_right() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let address = leasable(0);
+        let before = Snapshot::take(&lab.vps)?;
+        let _server = deployment.server.up()?;
+        let _client = deployment.pc.up()?;
+        let lending = Snapshot::take(&lab.vps)?;
+        lab.vps.ip(&format!(
+            "neigh del proxy {address} dev ens3\nroute del {address}/128 dev v6tun0\naddr add {address}/64 dev ens3"
+        ))?;
+        lab.vps.set_sysctls(&[("net/ipv6/conf/all/proxy_ndp", "0")])?;
+        wait_until("the VPS to be repaired", Duration::from_secs(15), || {
+            Ok(lending.difference(&Snapshot::take(&lab.vps)?).is_empty())
+        })?;
+        must_reach(&lab.site, address)?;
+        deployment.server.down()?;
+        assert_eq!(before.difference(&Snapshot::take(&lab.vps)?), "");
+        Ok(())
+    })
+}
