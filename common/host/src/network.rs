@@ -45,4 +45,4 @@ pub use undo::{Undo, undo};
 #[cfg(target_os = "linux")]
 pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};
 #[cfg(target_os = "linux")]
-pub use linux::Network;
+pub use linux::{AddressWatch, Network};

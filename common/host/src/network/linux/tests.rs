@@ -7,6 +7,7 @@ mod journal;
 mod release;
 mod routes;
 mod settings;
+mod watch;
 
 use std::future::Future;
 use std::net::Ipv6Addr;
