@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use v6tun_cli::{Failure, config_file};
 use v6tun_host::tun;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, is_client_name, key_file};
-use v6tun_proto::lease::{self, LeaseError, Wanted};
+use v6tun_proto::lease::{self, LeaseError, Pool, Wanted};
 use v6tun_wire::OrFail;
 
 /// The port that WireGuard's documentation uses.
@@ -171,9 +171,14 @@ impl RawConfig {
             return Err(Failure::usage(what).with_hint(hint).into());
         }
         let clients = self.client.iter();
-        let wanted: Vec<_> =
-            clients.map(|client| Wanted { name: &client.name, fixed: client.address }).collect();
-        lease::assign(&self.pool.addresses, &wanted).map_err(|error| {
+        let wanted = clients.map(|client| Wanted {
+            name: &client.name,
+            public_key: &client.public_key,
+            fixed: client.address,
+            remembered: None,
+        });
+        let pool = Pool::Listed(self.pool.addresses.clone());
+        lease::assign(&pool, &wanted.collect::<Vec<_>>(), &HashSet::new()).map_err(|error| {
             let hint = match error {
                 LeaseError::Exhausted { .. } => {
                     "[pool] addresses needs one for each client without an address of its own"
