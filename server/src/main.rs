@@ -6,6 +6,7 @@
 
 mod args;
 mod config;
+mod endpoint;
 mod lending;
 mod status;
 mod up;
