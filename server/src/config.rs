@@ -154,11 +154,6 @@ fn hint(error: &LeaseError) -> &'static str {
     }
 }
 
-/// 2000::/3, the only space from which global unicast is assigned (RFC 4291, section 2.5.4).
-fn is_global_unicast(address: Ipv6Addr) -> bool {
-    address.segments()[0] & 0xe000 == 0x2000
-}
-
 #[cfg(test)]
 impl Config {
     /// The shortest file's, with a key.

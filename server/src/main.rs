@@ -7,6 +7,7 @@
 mod args;
 mod config;
 mod endpoint;
+mod host_shape;
 mod lending;
 mod status;
 mod up;

@@ -136,15 +136,18 @@ pub(crate) fn check_sockets(addresses: &[Ipv6Addr]) -> Result<()> {
     }
 }
 
-fn in_use(socket: &SocketUse) -> anyhow::Error {
-    let address = socket.local.ip();
+/// What a socket does with the address that it is bound to.
+pub(crate) fn describe(socket: &SocketUse) -> String {
     let process = socket.process.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let use_ = match (socket.is_ssh, socket.remote) {
+    match (socket.is_ssh, socket.remote) {
         (true, Some(remote)) => format!("the SSH connection from {remote} uses it"),
         (_, Some(remote)) => format!("a connection with {remote}{process} uses it"),
         (_, None) => format!("port {}{process} is open on it", socket.local.port()),
-    };
-    Failure::failed(format!("{address} cannot be lent: {use_}"))
+    }
+}
+
+fn in_use(socket: &SocketUse) -> anyhow::Error {
+    Failure::failed(format!("{} cannot be lent: {}", socket.local.ip(), describe(socket)))
         .with_hint(
             "take it out of the pool, or move that service or connection to another address of the VPS",
         )

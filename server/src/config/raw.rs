@@ -1,7 +1,8 @@
 //! `server.toml` as it is written.
 
-use super::{Forwarding, is_global_unicast};
+use super::Forwarding;
 use crate::endpoint::ServerEndpoint;
+use crate::uplink::is_global;
 use anyhow::Result;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -103,7 +104,7 @@ impl RawConfig {
         let listed = self.pool.addresses.iter().flatten().copied();
         let fixed = self.client.iter().filter_map(|client| client.address);
         let prefix = self.pool.prefix.map(|prefix| prefix.address);
-        match listed.chain(fixed).chain(prefix).find(|address| !is_global_unicast(*address)) {
+        match listed.chain(fixed).chain(prefix).find(|address| !is_global(*address)) {
             None => Ok(()),
             Some(local) => {
                 let what = format!("{local} is no global unicast address");
