@@ -148,6 +148,8 @@ impl<'a> Session<'a> {
                 self.complain(after, is_refused).await;
             }
             ClientEvent::ServerBye => info!("the server said bye"),
+            // Said only to those who come for that.
+            ClientEvent::Answered | ClientEvent::Enrolled { .. } | ClientEvent::EnrolRefused { .. } => {}
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;
