@@ -61,6 +61,7 @@ async fn resolve(endpoint: &Endpoint, operator: &mut Operator<Status>) -> Result
                     // Whoever asked may have gone: then nobody misses the answer.
                     let _unasked = reply.send(Response::Failed(format!("it is still looking up {endpoint}")));
                 }
+                Wish::Order(order, _) => match order {},
             }
         }
     }
