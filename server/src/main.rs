@@ -6,6 +6,8 @@
 
 mod args;
 mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the next commit"))]
+mod export;
 mod lending;
 mod status;
 mod up;
