@@ -8,6 +8,7 @@
 
 mod base64;
 mod client_name;
+mod invitation;
 mod invitation_id;
 mod key_error;
 pub mod key_file;
@@ -17,6 +18,7 @@ mod public_key;
 
 pub use base64::trim_end;
 pub use client_name::is_client_name;
+pub use invitation::{Invitation, InvitationError, ThrowAway};
 pub use invitation_id::{InvitationId, InvitationIdError};
 pub use key_error::KeyError;
 pub use preshared_key::PresharedKey;

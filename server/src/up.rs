@@ -63,6 +63,7 @@ fn tunnel(config: &Config, addresses: Vec<Ipv6Addr>, uplink: &Uplink) -> Result<
     let config = ServerConfig {
         private_key: config.private_key.clone(),
         clients: clients.collect(),
+        invitations: Vec::new(),
         mtu_ceiling: uplink_plan::mtu_ceiling(config, uplink),
         keepalive: KEEPALIVE,
         version: VERSION,
