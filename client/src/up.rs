@@ -9,7 +9,7 @@ use std::{net::SocketAddr, time::Instant};
 use anyhow::{Context, Result};
 use tracing::info;
 use v6tun_host::{privilege, tun::Tun, udp::UdpSocket};
-use v6tun_proto::{ClientConfig, ClientTunnel};
+use v6tun_proto::{ClientConfig, ClientTunnel, Purpose};
 use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, Operator, OrFail, Response, UpArgs, Wish};
 
 use self::session::{Session, Way};
@@ -61,6 +61,7 @@ async fn resolve(endpoint: &Endpoint, operator: &mut Operator<Status>) -> Result
                     // Whoever asked may have gone: then nobody misses the answer.
                     let _unasked = reply.send(Response::Failed(format!("it is still looking up {endpoint}")));
                 }
+                Wish::Order(order, _) => match order {},
             }
         }
     }
@@ -76,6 +77,7 @@ fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {
         keepalive: KEEPALIVE,
         mtu_ceiling: way.mtu_ceiling,
         seed: getrandom::u64().context("cannot get random numbers")?,
+        purpose: Purpose::Lease,
     };
     Ok(ClientTunnel::new(config, Instant::now()))
 }

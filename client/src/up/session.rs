@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::{JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior, interval},
 };
@@ -18,7 +18,7 @@ use v6tun_host::{
     tun::Tun,
 };
 use v6tun_proto::{ClientEvent, ClientTunnel, Lease};
-use v6tun_wire::{EventLoop, Operator, Response, Wish};
+use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
 use super::spoken;
 use crate::{
@@ -103,6 +103,7 @@ impl<'a> Session<'a> {
                 wish = operator.next() => match wish {
                     Wish::Stop => return Ok(()),
                     Wish::Status(reply) => self.tell_status(reply).await,
+                    Wish::Order(order, _) => match order {},
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await?,
@@ -148,6 +149,8 @@ impl<'a> Session<'a> {
                 self.complain(after, is_refused).await;
             }
             ClientEvent::ServerBye => info!("the server said bye"),
+            // Said only to those who come for that.
+            ClientEvent::Answered | ClientEvent::Enrolled { .. } | ClientEvent::EnrolRefused { .. } => {}
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;
@@ -238,7 +241,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn tell_status(&self, reply: oneshot::Sender<Response<Status>>) {
+    async fn tell_status(&self, reply: Reply<Status>) {
         let mtu = self.lease.as_ref().map(|lease| self.mtu_of(lease));
         let response = match self.event_loop.figures().await {
             Ok(figures) => Response::Status(Status::new(&self.identity, mtu, figures)),

@@ -6,9 +6,12 @@
 //!
 //! Everything on the data path is synchronous and owned by one thread; everything else is async and slow.
 
+#[cfg(target_os = "linux")]
+mod async_descriptor;
 pub mod control_socket;
 pub mod data_path;
 pub mod directory;
+pub mod durable_file;
 pub mod instance_lock;
 pub mod limits;
 pub mod neighbour_discovery;
