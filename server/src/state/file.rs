@@ -88,5 +88,11 @@ fn take_number<'a>(text: &'a str, key: &str) -> Option<(u64, &'a str)> {
     Some((number.parse().ok()?, rest))
 }
 
+/// A text with other tables, under a checksum that is right.
+#[cfg(test)]
+pub(super) fn signed(body: &str) -> String {
+    format!("{COMMENT}\n{}\n{body}", checksum_line(body))
+}
+
 #[cfg(test)]
 mod tests;
