@@ -1,5 +1,6 @@
 //! What the administrator types.
 
+use crate::service::ServiceArgs;
 use clap::{Parser, Subcommand};
 use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
 
@@ -22,6 +23,10 @@ pub(crate) enum Command {
     Down,
     /// Show the clients, their addresses and what passed
     Status(StatusArgs),
+    /// Make it a systemd service that starts at every boot, and start it
+    Install(ServiceArgs),
+    /// Stop the service and remove it; configuration and state stay
+    Uninstall(ServiceArgs),
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! [`args`] is what the administrator types, [`config`] what the file says, [`uplink`] what the host
 //! looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and [`up`] is the order in
-//! which all of that happens.
+//! which all of that happens. [`service`] makes it stay.
 
 mod args;
 mod config;
@@ -11,6 +11,7 @@ mod endpoint;
 mod export;
 mod host_shape;
 mod lending;
+mod service;
 #[expect(dead_code, unused_imports, reason = "wired by the next commit")]
 mod state;
 mod status;
@@ -48,6 +49,8 @@ fn run(args: &Args) -> Result<()> {
             Command::Up(options) => up::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => tell_status(&args.global, options).await,
+            Command::Install(options) => service::install(&args.global, options).await,
+            Command::Uninstall(options) => service::uninstall(&args.global, options).await,
         }
     })
 }

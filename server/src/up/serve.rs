@@ -2,6 +2,7 @@
 
 use crate::ROLE;
 use crate::lending::Lending;
+use crate::service;
 use crate::status::{Identity, Status};
 use anyhow::{Result, bail};
 use std::io::{self, Write};
@@ -36,6 +37,7 @@ impl Server<'_> {
             "{}: up on {uplink}, port {listen_port}, tunnel {interface}",
             ROLE.program
         );
+        service::tell_ready();
         let is_wanted = self.run(operator).await;
         let tun = self.event_loop.stop().await?;
         if !is_wanted {
