@@ -3,10 +3,11 @@
 use crate::config::Config;
 use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::net::Ipv6Addr;
 use tracing::warn;
-use v6tun_host::network::{Journal, Network, Observed, Requirement, carry_out, plan};
+use v6tun_host::neighbour_discovery::NeighbourProbe;
+use v6tun_host::network::{Journal, Network, Observed, Requirement, carry_out, plan, release};
 
 /// The host's side of the server: what must be true of it, and what was changed so far.
 pub(crate) struct Lending<'a> {
@@ -59,6 +60,37 @@ impl<'a> Lending<'a> {
         make_true(self.network, self.journal, &lease).await?;
         self.leases.push((address, lease));
         Ok(())
+    }
+
+    /// Whether the host carries that lease.
+    pub(crate) fn carries(&self, address: Ipv6Addr) -> bool {
+        self.leases.iter().any(|(lent, _)| *lent == address)
+    }
+
+    /// Begins to ask the link whether somebody else has that address. `None` where there is nobody to ask: the
+    /// host carries it, it stands on the uplink, or it is routed here.
+    pub(crate) async fn probe(&self, address: Ipv6Addr) -> Result<Option<NeighbourProbe>> {
+        if self.config.is_routed || self.carries(address) {
+            return Ok(None);
+        }
+        let observed = self.network.observe(&[]).await?;
+        let stands = observed.addresses_of(&self.uplink).iter().any(|entry| entry.address == address);
+        let Some(link) = observed.link(&self.uplink).filter(|_| !stands) else { return Ok(None) };
+        let probe = NeighbourProbe::start(link, observed.link_local_of(&self.uplink), address);
+        Ok(Some(probe.context("look for duplicates on the link")?))
+    }
+
+    /// Gives back what one lease has changed, while the others go on. Without that lease nothing happens.
+    pub(crate) async fn end(&mut self, address: Ipv6Addr) {
+        if !self.carries(address) {
+            return;
+        }
+        // First, so that nothing repairs what is being given back.
+        self.leases.retain(|(lent, _)| *lent != address);
+        match release(self.network, self.journal, |change| change.concerns(address)).await {
+            Ok(notes) => notes.iter().for_each(|note| warn!("{note}")),
+            Err(error) => warn!(%address, "not wholly given back until the server stops: {error}"),
+        }
     }
 
     /// Puts right what somebody else has changed since the last look. What fails costs nothing else.

@@ -35,6 +35,19 @@ pub fn resolve(base_file: &Path, path: &Path) -> PathBuf {
     base_file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
 
+/// The line, counted from 1, of the element of an array of tables in which `key` has this value: for an error about
+/// something that was read before. `None` where the file has none, or can no longer be read.
+#[must_use]
+pub fn line_of(path: &Path, array: &str, key: &str, value: &str) -> Option<usize> {
+    let content = read(path).ok()?;
+    let text = std::str::from_utf8(&content).ok()?;
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let elements = document.get_ref().get(array)?.get_ref().as_array()?.iter();
+    let mut values = elements.filter_map(|element| element.get_ref().as_table()?.get(key));
+    let found = values.find(|found| found.get_ref().as_str() == Some(value))?;
+    Some(text[..found.span().start].matches('\n').count() + 1)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },

@@ -8,7 +8,7 @@ use v6tun_host::{
     instance_lock::LockError, network::JournalError, privilege::PrivilegeError, tun::TunError,
     udp::BindError,
 };
-use v6tun_keys::key_file::KeyFileError;
+use v6tun_keys::{InvitationError, key_file::KeyFileError};
 
 /// An error that may know what to do about it.
 pub trait Hinted: Error + Send + Sync + Sized + 'static {
@@ -31,6 +31,7 @@ hinted!(
     ControlError,
     DirectoryError,
     DurableFileError,
+    InvitationError,
     JournalError,
     KeyFileError,
     LockError,

@@ -1,35 +1,41 @@
-//! The server while it runs: events of the tunnel, questions from the control socket, signals.
+//! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
 use crate::ROLE;
 use crate::lending::Lending;
+use crate::probes::Probes;
+use crate::roster::Roster;
 use crate::service;
 use crate::status::{Identity, Status};
 use anyhow::{Result, bail};
 use std::io::{self, Write};
-use std::net::Ipv6Addr;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
+use v6tun_host::network::AddressWatch;
 use v6tun_host::tun::Tun;
-use v6tun_keys::PublicKey;
-use v6tun_proto::{ServerEvent, ServerTunnel};
-use v6tun_wire::{EventLoop, Operator, Response, Wish};
+use v6tun_proto::{Outputs, ServerEvent, ServerTunnel};
+use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
-/// How often the host is looked at, and repaired where somebody has changed it.
+/// How often the host is looked at without a sign that somebody has changed it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the clients' endpoints are written down, where they have changed.
+const SAVE_NEWS: Duration = Duration::from_secs(60);
 
 /// Everything that a running server holds.
 pub(crate) struct Server<'a> {
     pub(crate) lending: Lending<'a>,
+    pub(crate) roster: Roster<'a>,
+    pub(crate) probes: Probes,
+    pub(crate) watch: AddressWatch,
     pub(crate) event_loop: EventLoop<ServerTunnel>,
     pub(crate) events: mpsc::Receiver<ServerEvent>,
     pub(crate) identity: Identity,
 }
 
 impl Server<'_> {
-    /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.
-    pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<Tun> {
+    /// Says that it is up.
+    pub(crate) fn announce(&self) {
         let Identity { interface, listen_port, uplink, .. } = &self.identity;
         // Where standard output is closed nobody waits for it.
         let _unheard = writeln!(
@@ -37,8 +43,12 @@ impl Server<'_> {
             "{}: up on {uplink}, port {listen_port}, tunnel {interface}",
             ROLE.program
         );
-        service::tell_ready();
+    }
+
+    /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.
+    pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<Tun> {
         let is_wanted = self.run(operator).await;
+        self.roster.save_news();
         let tun = self.event_loop.stop().await?;
         if !is_wanted {
             bail!("the data path ended by itself");
@@ -49,59 +59,63 @@ impl Server<'_> {
 
     /// Whether the end was wanted.
     async fn run(&mut self, operator: &mut Operator<Status>) -> bool {
-        let mut looks = interval(LOOK_AGAIN);
+        let (mut looks, mut saves) = (interval(LOOK_AGAIN), interval(SAVE_NEWS));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 wish = operator.next() => match wish {
                     Wish::Stop => return true,
                     Wish::Status(reply) => self.tell_status(reply).await,
+                    Wish::Order(order, reply) => self.obey(order, reply).await,
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await,
                     None => return false,
                 },
+                finding = self.probes.next() => self.handle_finding(finding).await,
+                () = self.watch.changed() => self.lending.look_again().await,
                 _ = looks.tick() => self.lending.look_again().await,
+                _ = saves.tick() => self.roster.save_news(),
             }
         }
     }
 
     async fn handle_event(&mut self, event: ServerEvent) {
         match event {
-            ServerEvent::LeaseNeeded { client, name, address } => self.lend(client, &name, address).await,
-            ServerEvent::ClientConnected { name, endpoint, .. } => {
-                info!(client = name, %endpoint, "connected")
+            ServerEvent::LeaseNeeded { client, .. } => self.lease_needed(client).await,
+            ServerEvent::ClientConnected { name, endpoint, client } => {
+                info!(client = name, %endpoint, "connected");
+                self.roster.heard_from(client, endpoint);
             }
-            ServerEvent::ClientMoved { name, from, to, .. } => info!(client = name, %from, %to, "moved"),
+            ServerEvent::ClientMoved { name, from, to, client } => {
+                info!(client = name, %from, %to, "moved");
+                self.roster.heard_from(client, to);
+            }
             ServerEvent::ClientLeft { name, .. } => info!(client = name, "left"),
             ServerEvent::UnknownKey { key, source } => {
-                warn!(%key, %source, "handshake from a key that no [[client]] has");
+                warn!(%key, %source, "handshake from a key that no client has");
             }
-            // Nobody is invited yet.
-            ServerEvent::EnrolRequested { .. } => {}
+            ServerEvent::EnrolRequested { visitor, invitation, client, name, source } => {
+                self.enrol(visitor, crate::roster::Request { invitation, client, name, source });
+            }
             ServerEvent::SessionPanicked { name } => {
                 warn!(client = name, "its session broke on a message and was given up; it will reconnect");
             }
         }
     }
 
-    async fn lend(&mut self, client: PublicKey, name: &str, address: Ipv6Addr) {
-        let lent = self.lending.lend(address).await;
-        match &lent {
-            Ok(()) => info!(client = name, %address, "lent"),
-            Err(error) => warn!(client = name, %address, "not lent: {error:#}"),
-        }
-        let is_ready = lent.is_ok();
-        let ordered = self.event_loop.order(move |tunnel, out, now| match is_ready {
-            true => tunnel.handle_lease_ready(client, out, now),
-            false => tunnel.handle_lease_failed(client, out, now),
-        });
-        if let Err(error) = ordered {
+    /// Gives the tunnel an input. A data path that takes none has ended, which the loop sees by itself.
+    pub(super) fn tell_tunnel(
+        &self,
+        input: impl FnOnce(&mut ServerTunnel, &mut Outputs<'_>, std::time::Instant) + Send + 'static,
+    ) {
+        if let Err(error) = self.event_loop.order(input) {
             warn!("{error:#}");
         }
     }
 
-    async fn tell_status(&self, reply: oneshot::Sender<Response<Status>>) {
+    async fn tell_status(&self, reply: Reply<Status>) {
         let response = match self.event_loop.figures().await {
             Ok(figures) => Response::Status(Status::new(&self.identity, figures)),
             Err(error) => Response::Failed(format!("{error:#}")),

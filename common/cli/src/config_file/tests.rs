@@ -223,6 +223,18 @@ fn a_missing_file_a_folder_and_a_file_too_large_are_told_apart() {
 }
 
 #[test]
+fn the_line_of_an_element_is_found_by_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.toml");
+    let text = "mtu = 1400\n\n[[client]]\nname = \"tv\"\n[[client]]\n# name = \"pc\"\nname = 'pc'\n";
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(line_of(&path, "client", "name", "pc"), Some(7));
+    assert_eq!(line_of(&path, "client", "name", "tv"), Some(4));
+    assert_eq!(line_of(&path, "client", "name", "desk"), None);
+    assert_eq!(line_of(&path, "mtu", "name", "pc"), None);
+}
+
+#[test]
 fn relative_paths_are_relative_to_the_file() {
     let base = Path::new("/etc/v6tun/server.toml");
     assert_eq!(resolve(base, Path::new("server.key")), Path::new("/etc/v6tun/server.key"));

@@ -1,0 +1,114 @@
+//! `v6tun-server client add | list | rename | revoke | move | export`.
+
+use super::export::ExportArgs;
+use super::invite::client_name;
+use super::{export, load_config, order, say, unexpected, utc};
+use crate::order::{Answer, ClientInfo, NewClient, Order};
+use anyhow::Result;
+use clap::Subcommand;
+use std::io::{self, Write};
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use v6tun_cli::table::Table;
+use v6tun_keys::{PublicKey, key_file};
+use v6tun_wire::{GlobalArgs, OrFail};
+
+/// What to do with clients. They work with the server running, at once and without restart, and without it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Add a client whose public key is known
+    Add {
+        /// 1 to 63 of a-z, 0-9 and -
+        #[arg(value_parser = client_name)]
+        name: String,
+        /// As `v6tun pubkey` or `wg pubkey` prints it
+        #[arg(long, value_name = "KEY")]
+        public_key: PublicKey,
+        /// The key shared beside the handshake's, as `v6tun genpsk` writes it
+        #[arg(long, value_name = "FILE")]
+        preshared_key_file: Option<PathBuf>,
+        /// One of the pool [default: the next that is free]
+        #[arg(long)]
+        address: Option<Ipv6Addr>,
+    },
+    /// Show all clients
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a client another name
+    Rename {
+        /// The client's name, or its public key
+        old: String,
+        /// 1 to 63 of a-z, 0-9 and -
+        #[arg(value_parser = client_name)]
+        new: String,
+    },
+    /// End a client: its session, its address and its invitation
+    Revoke {
+        /// The client's name, or its public key
+        name: String,
+    },
+    /// Give a client another address; one that is connected follows by itself
+    Move {
+        /// The client's name, or its public key
+        name: String,
+        /// One of the pool that is free
+        address: Ipv6Addr,
+    },
+    /// Print a wg-quick configuration, for a stock WireGuard client
+    Export(ExportArgs),
+}
+
+pub(crate) async fn run(global: &GlobalArgs, command: &ClientCommand) -> Result<()> {
+    match command {
+        ClientCommand::Add { name, public_key, preshared_key_file, address } => {
+            let preshared_key =
+                preshared_key_file.as_deref().map(key_file::read_preshared_key).transpose().or_misconfigured()?;
+            let new =
+                NewClient { name: name.clone(), public_key: *public_key, preshared_key, address: *address };
+            let client = told(global, Order::AddClient(new)).await?;
+            say(&format!("{} is a client and will be lent {}", client.name, client.address));
+        }
+        ClientCommand::List { json } => {
+            let Answer::Clients(all) = order(global, Order::Clients).await? else { return unexpected() };
+            let text = if *json { serde_json::to_string_pretty(&all)? + "\n" } else { to_text(&all) };
+            io::stdout().write_all(text.as_bytes())?;
+        }
+        ClientCommand::Rename { old, new } => {
+            let client = told(global, Order::Rename { old: old.clone(), new: new.clone() }).await?;
+            say(&format!("{old} is called {} now", client.name));
+        }
+        ClientCommand::Revoke { name } => {
+            let client = told(global, Order::Revoke(name.clone())).await?;
+            say(&format!("{} is a client no longer; {} is free", client.name, client.address));
+        }
+        ClientCommand::Move { name, address } => {
+            let client = told(global, Order::Move { name: name.clone(), address: *address }).await?;
+            say(&format!("{} has the address {} now", client.name, client.address));
+        }
+        ClientCommand::Export(args) => export::run(global, &load_config(global)?, args).await?,
+    }
+    Ok(())
+}
+
+async fn told(global: &GlobalArgs, what: Order) -> Result<ClientInfo> {
+    match order(global, what).await? {
+        Answer::Client(client) => Ok(client),
+        _ => unexpected(),
+    }
+}
+
+fn to_text(all: &[ClientInfo]) -> String {
+    if all.is_empty() {
+        return "there is no client yet\n".to_owned();
+    }
+    let mut table = Table::new(["name", "address", "by", "since", "public key"]);
+    for client in all {
+        let since = client.since.map(utc).unwrap_or_default();
+        let (address, key) = (client.address.to_string(), client.public_key.to_string());
+        table.row([client.name.clone(), address, client.origin.as_str().to_owned(), since, key]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,252 @@
+//! Who is a client: those that stand in `server.toml` and those of the state file, and the address of each.
+//!
+//! Every change is written down before it is told: a clone of the state is changed and saved, and only then takes
+//! the place of the one before ([`Roster::change`]).
+
+mod clients;
+mod enrolment;
+mod invitations;
+#[cfg(test)]
+mod tests;
+
+use crate::config::{Config, ConfiguredClient};
+use crate::order::{Answer, ClientInfo, Order, Origin};
+use crate::state::{Refusal, State, StateError, StateStore, StoredClient, StoredLease};
+use anyhow::Result;
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tracing::{info, warn};
+use v6tun_keys::PublicKey;
+use v6tun_proto::lease::Wanted;
+use v6tun_proto::{ClientEntry, InvitationEntry};
+use v6tun_wire::{Hinted, OrFail};
+
+pub(crate) use enrolment::{Enrolment, Request};
+
+/// Candidates that are looked at for one client. Each one that is taken makes the next as likely to be free.
+const MAX_CANDIDATES: usize = 4096;
+
+/// All clients and invitations.
+#[derive(Debug)]
+pub(crate) struct Roster<'a> {
+    config: &'a Config,
+    store: StateStore,
+    state: State,
+    /// Of the clients of the file, in its order.
+    addresses: Vec<Ipv6Addr>,
+    /// Addresses that nobody may be given: the host's own, and those that somebody else uses.
+    unusable: HashSet<Ipv6Addr>,
+    /// The endpoints have changed since they were saved.
+    has_news: bool,
+}
+
+/// What an order means for the running server, once it is written down.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    Added(ClientEntry),
+    Removed { client: PublicKey, address: Ipv6Addr },
+    Renamed { client: PublicKey, name: String },
+    Moved { client: PublicKey, from: Ipv6Addr, to: Ipv6Addr },
+    Invited(InvitationEntry),
+}
+
+impl Hinted for Refusal {
+    fn hint(&self) -> Option<String> {
+        self.hint()
+    }
+}
+
+impl Hinted for StateError {
+    fn hint(&self) -> Option<String> {
+        self.hint()
+    }
+}
+
+impl<'a> Roster<'a> {
+    /// Reads the state, which must be locked, and gives every client an address that is not `unusable`.
+    ///
+    /// # Errors
+    /// When the state cannot be read or written, or the pool does not suffice.
+    pub(crate) fn open(config: &'a Config, folder: &Path, unusable: HashSet<Ipv6Addr>) -> Result<Self> {
+        let (store, state, notes) = StateStore::open(folder).or_failed()?;
+        for note in notes {
+            warn!("{note}");
+        }
+        let mut roster = Self { config, store, state, addresses: Vec::new(), unusable, has_news: false };
+        roster.settle()?;
+        Ok(roster)
+    }
+
+    /// Gives each its address, the one that it had where that can be, and writes down what has changed.
+    fn settle(&mut self) -> Result<()> {
+        let mut next = self.state.clone();
+        next.clients.retain(|client| self.stays(client));
+        next.prune(now());
+        let remembered: HashMap<PublicKey, Ipv6Addr> =
+            next.leases.iter().map(|lease| (lease.public_key, lease.address)).collect();
+        let mut wanted = self.config.wanted(&remembered);
+        wanted.extend(next.clients.iter().map(|client| Wanted {
+            name: &client.name,
+            public_key: &client.public_key,
+            fixed: None,
+            remembered: Some(client.address),
+        }));
+        let mut given = self.config.assign(&wanted, &self.unusable)?;
+        let of_stored = given.split_off(self.config.clients.len());
+        self.addresses = given;
+        for (client, address) in next.clients.iter_mut().zip(of_stored) {
+            let from = std::mem::replace(&mut client.address, address);
+            if from != address {
+                info!(client = client.name, %from, to = %address, "its address has changed");
+            }
+        }
+        let of_file = self.config.clients.iter().zip(&self.addresses);
+        next.leases = of_file.map(|(client, address)| StoredLease { public_key: client.public_key, address: *address }).collect();
+        if next != self.state {
+            self.store.save(&next).or_failed()?;
+            self.state = next;
+        }
+        Ok(())
+    }
+
+    /// What stands in the file holds, also for one that was enrolled or added before.
+    fn stays(&self, client: &StoredClient) -> bool {
+        let is_configured = self.configured(&client.public_key).is_some();
+        if is_configured {
+            warn!(client = client.name, "{} has its key: what stands there holds", self.config.path.display());
+        }
+        !is_configured
+    }
+
+    fn configured(&self, key: &PublicKey) -> Option<(&ConfiguredClient, Option<Ipv6Addr>)> {
+        let number = self.config.clients.iter().position(|client| client.public_key == *key)?;
+        Some((&self.config.clients[number], self.addresses.get(number).copied()))
+    }
+
+    /// Everybody who may have a session.
+    pub(crate) fn entries(&self) -> Vec<ClientEntry> {
+        let of_file = self.config.clients.iter().zip(&self.addresses).map(|(client, address)| ClientEntry {
+            name: client.name.clone(),
+            public_key: client.public_key,
+            preshared_key: client.preshared_key.clone(),
+            address: *address,
+        });
+        of_file.chain(self.state.clients.iter().map(entry_of)).collect()
+    }
+
+    /// Who may ask to be enrolled, or is to be told why not.
+    pub(crate) fn invitations(&self) -> Vec<InvitationEntry> {
+        let invitations = self.state.invitations.iter();
+        invitations
+            .map(|invitation| InvitationEntry {
+                public_key: invitation.public_key,
+                preshared_key: invitation.preshared_key.clone(),
+            })
+            .collect()
+    }
+
+    /// Whether nobody was ever a client here, or invited.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.config.clients.is_empty() && self.state.clients.is_empty() && self.state.invitations.is_empty()
+    }
+
+    pub(crate) fn address_of(&self, client: &PublicKey) -> Option<Ipv6Addr> {
+        let stored = || self.state.client_by_key(client).map(|client| client.address);
+        self.configured(client).and_then(|(_, address)| address).or_else(stored)
+    }
+
+    pub(crate) fn holder_of(&self, address: Ipv6Addr) -> Option<PublicKey> {
+        self.held().find(|(_, held)| *held == address).map(|(client, _)| client)
+    }
+
+    fn held(&self) -> impl Iterator<Item = (PublicKey, Ipv6Addr)> {
+        let of_file = self.config.clients.iter().map(|client| client.public_key).zip(self.addresses.clone());
+        of_file.chain(self.state.clients.iter().map(|client| (client.public_key, client.address)))
+    }
+
+    /// From here on nobody is given that address: somebody else has it.
+    pub(crate) fn avoid(&mut self, address: Ipv6Addr) {
+        self.unusable.insert(address);
+    }
+
+    /// The address that the client would be given now.
+    pub(crate) fn choose(&self, client: &PublicKey) -> Option<Ipv6Addr> {
+        let held: HashSet<Ipv6Addr> = self.held().map(|(_, address)| address).collect();
+        let mut candidates = self.config.pool.candidates(client).take(MAX_CANDIDATES);
+        candidates.find(|address| !held.contains(address) && !self.unusable.contains(address))
+    }
+
+    /// Carries an order out on the state, and tells what it means for a server that runs.
+    ///
+    /// # Errors
+    /// Why it was refused, or not written down. Then nothing has changed.
+    pub(crate) fn carry_out(&mut self, order: Order) -> Result<(Answer, Effect)> {
+        match order {
+            Order::Invite(invitation) => self.invite(invitation),
+            Order::Invitations => Ok((Answer::Invitations(self.list_invitations()), Effect::None)),
+            Order::Withdraw(which) => self.withdraw(&which),
+            Order::AddClient(client) => self.add(client),
+            Order::Clients => Ok((Answer::Clients(self.list()), Effect::None)),
+            Order::Client(name) => self.export(&name),
+            Order::Rename { old, new } => self.rename(&old, &new),
+            Order::Revoke(name) => self.revoke(&name),
+            Order::Move { name, address } => self.move_to(&name, address),
+        }
+    }
+
+    /// Notes where a client is; written down by the next [`save_news`](Self::save_news).
+    pub(crate) fn heard_from(&mut self, client: PublicKey, endpoint: SocketAddr) {
+        self.has_news |= self.state.set_endpoint(client, endpoint);
+    }
+
+    /// Writes down what is worth a write only now and then.
+    pub(crate) fn save_news(&mut self) {
+        if std::mem::take(&mut self.has_news)
+            && let Err(error) = self.store.save(&self.state)
+        {
+            warn!("the clients' endpoints are not saved: {error}");
+        }
+    }
+
+    fn change<T>(&mut self, act: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Result<T> {
+        let mut next = self.state.clone();
+        let done = act(&mut next).or_failed()?;
+        self.store.save(&next).or_failed()?;
+        self.state = next;
+        Ok(done)
+    }
+
+    fn info_of_stored(&self, client: &StoredClient) -> ClientInfo {
+        ClientInfo {
+            name: client.name.clone(),
+            public_key: client.public_key,
+            address: client.address,
+            origin: if client.invitation.is_some() { Origin::Enrolled } else { Origin::Added },
+            since: Some(client.since),
+            endpoint: self.endpoint_of(&client.public_key),
+        }
+    }
+
+    fn endpoint_of(&self, client: &PublicKey) -> Option<SocketAddr> {
+        let known = self.state.endpoints.iter().find(|known| known.public_key == *client);
+        known.map(|known| known.endpoint)
+    }
+}
+
+fn entry_of(client: &StoredClient) -> ClientEntry {
+    ClientEntry {
+        name: client.name.clone(),
+        public_key: client.public_key,
+        preshared_key: client.preshared_key.clone(),
+        address: client.address,
+    }
+}
+
+/// Seconds since 1970-01-01 UTC; 0 before.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

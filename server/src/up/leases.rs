@@ -1,0 +1,95 @@
+//! Bringing up what clients are to be lent, and what becomes of it where somebody else has the address.
+
+use super::serve::Server;
+use crate::probes::Finding;
+use std::net::Ipv6Addr;
+use tracing::{info, warn};
+use v6tun_host::neighbour_discovery::{Conflict, NeighbourProbe};
+use v6tun_keys::PublicKey;
+
+impl Server<'_> {
+    /// A client is there whose address the host does not carry yet.
+    pub(super) async fn lease_needed(&mut self, client: PublicKey) {
+        // It may have been moved, or revoked, since it was told of.
+        let Some(address) = self.roster.address_of(&client) else { return };
+        if self.probes.is_asking(address) {
+            return;
+        }
+        match self.lending.probe(address).await {
+            Ok(Some(probe)) => self.probes.ask(address, probe),
+            Ok(None) => self.lend(address, None).await,
+            Err(error) => {
+                warn!(%address, "lent without a duplicate probe: {error:#}");
+                self.lend(address, None).await;
+            }
+        }
+    }
+
+    pub(super) async fn handle_finding(&mut self, finding: Finding) {
+        match finding {
+            Finding::Free(address, probe) => self.lend(address, probe).await,
+            Finding::Taken(address, conflict) | Finding::TakenLate(address, conflict) => {
+                self.handle_conflict(address, &conflict).await;
+            }
+        }
+    }
+
+    /// Has the host carry the address of a client, and tells the tunnel.
+    async fn lend(&mut self, address: Ipv6Addr, probe: Option<NeighbourProbe>) {
+        let Some(client) = self.roster.holder_of(address) else { return };
+        let lent = self.lending.lend(address).await;
+        match &lent {
+            Ok(()) => info!(client = self.roster.name_of(&client), %address, "lent"),
+            Err(error) => warn!(client = self.roster.name_of(&client), %address, "not lent: {error:#}"),
+        }
+        let is_ready = lent.is_ok();
+        if let Some(probe) = probe.filter(|_| is_ready) {
+            self.probes.listen(address, probe);
+        }
+        self.tell_tunnel(move |tunnel, out, now| match is_ready {
+            true => tunnel.handle_lease_ready(client, out, now),
+            false => tunnel.handle_lease_failed(client, out, now),
+        });
+    }
+
+    /// Somebody else has the address: its client gets another one, before the lease or while it lasts.
+    async fn handle_conflict(&mut self, address: Ipv6Addr, conflict: &Conflict) {
+        let Some(client) = self.roster.holder_of(address) else { return };
+        let name = self.roster.name_of(&client).to_owned();
+        warn!(client = name, %address, "another host on the link has it: {conflict}");
+        let (from, to) = match self.roster.give_another(&client) {
+            Ok(moved) => moved,
+            Err(error) => {
+                warn!(client = name, "it gets no other address: {error:#}");
+                self.lending.end(address).await;
+                self.tell_tunnel(move |tunnel, out, now| tunnel.handle_lease_failed(client, out, now));
+                return;
+            }
+        };
+        info!(client = name, %from, %to, "it gets another address");
+        if self.lending.carries(from) {
+            self.carry_over(client, from, to).await;
+        } else {
+            self.tell_tunnel(move |tunnel, out, now| {
+                tunnel.move_client(&client, to, out, now);
+            });
+            self.lease_needed(client).await;
+        }
+    }
+
+    /// Moves a lease that the host carries: the new address first, then the client, then the old one.
+    pub(super) async fn carry_over(&mut self, client: PublicKey, from: Ipv6Addr, to: Ipv6Addr) {
+        let lent = self.lending.lend(to).await;
+        let is_ready = lent.is_ok();
+        if let Err(error) = lent {
+            warn!(address = %to, "not lent: {error:#}");
+        }
+        self.tell_tunnel(move |tunnel, out, now| {
+            tunnel.move_client(&client, to, out, now);
+            if !is_ready {
+                tunnel.handle_lease_failed(client, out, now);
+            }
+        });
+        self.lending.end(from).await;
+    }
+}
