@@ -1,7 +1,8 @@
 //! What the administrator types.
 
+use crate::endpoint::ServerEndpoint;
 use clap::{Parser, Subcommand};
-use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
+use v6tun_wire::{GlobalArgs, StatusArgs};
 
 /// Lends global IPv6 addresses of this VPS to PCs, through a WireGuard-compatible tunnel.
 #[derive(Debug, Parser)]
@@ -16,12 +17,36 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve in the foreground until stopped; then leave the host as it was found
+    /// Look at this host and write the configuration that fits it, and the server's key
+    Init(InitArgs),
+    /// Serve in the foreground until stopped; then leave the host as it was found. Without a configuration, do as init first
     Up(UpArgs),
     /// Stop the running server, or clean up after a killed one; return when the host is restored
     Down,
     /// Show the clients, their addresses and what passed
     Status(StatusArgs),
+}
+
+/// Options of `init`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Write without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Where clients find this server [default: this host's IPv4 address, if it is a public one]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) endpoint: Option<ServerEndpoint>,
+}
+
+/// Options of `up`.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) common: v6tun_wire::UpArgs,
+    /// Where clients find this server [default: as the configuration says]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) endpoint: Option<ServerEndpoint>,
 }
 
 #[cfg(test)]

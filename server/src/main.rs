@@ -1,7 +1,7 @@
 //! `v6tun-server`: lends the VPS's global IPv6 addresses to PCs at the other end of a tunnel.
 //!
-//! [`args`] is what the administrator types, [`config`] what the file says, [`uplink`] what the host
-//! looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and [`up`] is the order in
+//! [`args`] is what the administrator types, [`config`] what the file says, [`init`] writes it by the
+//! [`host_shape`], [`uplink`] is what the host looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and [`up`] is the order in
 //! which all of that happens.
 
 mod args;
@@ -10,6 +10,7 @@ mod endpoint;
 #[cfg_attr(not(test), expect(dead_code, reason = "wired by the next commit"))]
 mod export;
 mod host_shape;
+mod init;
 mod lending;
 mod status;
 mod up;
@@ -43,6 +44,7 @@ fn run(args: &Args) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match &args.command {
+            Command::Init(options) => init::run(&args.global, options).await,
             Command::Up(options) => up::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => tell_status(&args.global, options).await,

@@ -4,7 +4,9 @@ mod dry_run;
 mod serve;
 
 use crate::ROLE;
+use crate::args::UpArgs;
 use crate::config::Config;
+use crate::init::ensure_config;
 use crate::lending::Lending;
 use crate::status::{Identity, Status};
 use crate::uplink::Uplink;
@@ -18,14 +20,15 @@ use v6tun_host::privilege::require_net_admin;
 use v6tun_host::tun::Tun;
 use v6tun_host::udp::UdpSocket;
 use v6tun_proto::{ClientEntry, ServerConfig, ServerTunnel, VERSION};
-use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail, UpArgs};
+use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
-    if !args.dry_run {
+    let dry_run = args.common.dry_run;
+    if !dry_run {
         require_net_admin().or_failed()?;
     }
-    let config = Config::load(&ROLE.config_path(global)?)?;
-    if args.dry_run {
+    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?.config;
+    if dry_run {
         return dry_run::run(global, &config).await;
     }
     v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| serve_until_stopped(&config, host).await)
