@@ -12,6 +12,8 @@ mod export;
 mod host_shape;
 mod init;
 mod lending;
+#[expect(dead_code, unused_imports, reason = "wired by the next commit")]
+mod state;
 mod status;
 mod up;
 mod uplink;

@@ -103,6 +103,12 @@ impl Prepared {
         }
     }
 
+    /// The file that is to be replaced.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn fill<D: Disk>(&self, disk: &mut D, bytes: &[u8], mode: u32) -> Result<(), DurableFileError> {
         match disk.remove(&self.new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

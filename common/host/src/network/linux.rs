@@ -22,7 +22,7 @@ use super::link_names::with_todays_names;
 use super::{
     Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,
 };
-use crate::neighbour_discovery::{Advertisement, send_unsolicited_advertisement};
+use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited_advertisement};
 
 /// The network namespace that the thread was in when this was opened.
 ///
@@ -124,6 +124,17 @@ impl Network {
         let failed = |e| NetworkError::new(format!("look up the route to {destination}"), e);
         let links = self.links().await?;
         route::look_up(&self.netlink, destination, &links).await.map_err(failed)
+    }
+
+    /// Begins to ask whether a neighbour on the link has this address.
+    ///
+    /// # Errors
+    /// If there is no such link, it is down or without any IPv6 address, or the process may not open a raw socket.
+    pub async fn probe(&self, link: &str, target: Ipv6Addr) -> Result<NeighbourProbe, NetworkError> {
+        let failed = |e| NetworkError::new(format!("look for {target} among the neighbours on {link}"), e);
+        let observed = self.observe(&[]).await?;
+        let found = observed.link(link).ok_or_else(|| failed(no_such_link()))?;
+        NeighbourProbe::start(found, observed.link_local_of(link), target).map_err(failed)
     }
 
     /// Waits until the kernel has taken these addresses into use, a second at the most. It does so in its own

@@ -4,6 +4,7 @@ mod addresses;
 mod announcement;
 mod bystanders;
 mod journal;
+mod probe;
 mod release;
 mod routes;
 mod settings;
