@@ -1,8 +1,13 @@
 //! What the administrator types.
 
+use crate::command::backup::{BackupArgs, RestoreArgs};
+use crate::command::client::ClientCommand;
+use crate::command::invitation::InvitationCommand;
+use crate::command::invite::InviteArgs;
+use crate::endpoint::ServerEndpoint;
 use crate::service::ServiceArgs;
 use clap::{Parser, Subcommand};
-use v6tun_wire::{GlobalArgs, StatusArgs, UpArgs};
+use v6tun_wire::{GlobalArgs, StatusArgs};
 
 /// Lends global IPv6 addresses of this VPS to PCs, through a WireGuard-compatible tunnel.
 #[derive(Debug, Parser)]
@@ -17,16 +22,51 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve in the foreground until stopped; then leave the host as it was found
+    /// Serve in the foreground until stopped; then leave the host as it was found. Without a configuration, do as init first
     Up(UpArgs),
     /// Stop the running server, or clean up after a killed one; return when the host is restored
     Down,
     /// Show the clients, their addresses and what passed
     Status(StatusArgs),
+    /// Print one line to paste on a PC, which makes it a client
+    Invite(InviteArgs),
+    /// Show or withdraw invitations
+    #[command(subcommand)]
+    Invitation(InvitationCommand),
+    /// Add, show, rename, revoke or move clients, or write their WireGuard configuration
+    #[command(subcommand)]
+    Client(ClientCommand),
+    /// Look at this host and write the configuration that fits it, and the server's key
+    Init(InitArgs),
+    /// Write configuration, keys and clients into one file
+    Backup(BackupArgs),
+    /// Take them from such a file, here or on another VPS
+    Restore(RestoreArgs),
     /// Make it a systemd service that starts at every boot, and start it
     Install(ServiceArgs),
     /// Stop the service and remove it; configuration and state stay
     Uninstall(ServiceArgs),
+}
+
+/// Options of `init`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// Write without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Where clients find this server [default: this host's IPv4 address, if it is a public one]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) endpoint: Option<ServerEndpoint>,
+}
+
+/// Options of `up`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) common: v6tun_wire::UpArgs,
+    /// Where clients find this server [default: as the configuration says]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub(crate) endpoint: Option<ServerEndpoint>,
 }
 
 #[cfg(test)]

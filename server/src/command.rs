@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::order::{Answer, Order};
 use crate::roster::Roster;
 use crate::status::Status;
+use crate::uplink_guard::Unlendable;
 use anyhow::{Result, bail};
-use std::collections::HashSet;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use v6tun_wire::GlobalArgs;
@@ -21,7 +21,7 @@ use v6tun_wire::GlobalArgs;
 async fn order(global: &GlobalArgs, order: Order) -> Result<Answer> {
     v6tun_wire::order::<Status>(ROLE, global, order, async |order| {
         let config = load_config(global)?;
-        let mut roster = Roster::open(&config, &global.state_dir, HashSet::new())?;
+        let mut roster = Roster::open(&config, &global.state_dir, Unlendable::default())?;
         Ok(roster.carry_out(order)?.0)
     })
     .await

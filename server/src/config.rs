@@ -19,6 +19,9 @@ use v6tun_wire::OrFail;
 /// The port that WireGuard's documentation uses.
 pub(crate) const DEFAULT_PORT: u16 = 51820;
 
+/// The tun's name, if the file has no other.
+pub(crate) const DEFAULT_INTERFACE: &str = "v6tun0";
+
 /// How the kernel is told to pass packets between the uplink and the tun.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -53,6 +56,13 @@ pub(crate) struct Config {
     pub(crate) clients: Vec<ConfiguredClient>,
 }
 
+/// The key files that the file at `path` names, as it names them.
+pub(crate) fn key_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let raw: RawConfig = config_file::load(path)?;
+    let of_clients = raw.client.into_iter().filter_map(|client| client.preshared_key_file);
+    Ok(std::iter::once(raw.private_key_file).chain(of_clients).collect())
+}
+
 /// One `[[client]]`.
 #[derive(Debug)]
 pub(crate) struct ConfiguredClient {
@@ -64,6 +74,23 @@ pub(crate) struct ConfiguredClient {
 }
 
 impl Config {
+    /// The shortest file's: all defaults, an empty pool and no client.
+    pub(crate) fn new(path: &Path, private_key: PrivateKey) -> Self {
+        Self {
+            path: path.to_owned(),
+            private_key,
+            listen_port: DEFAULT_PORT,
+            interface: DEFAULT_INTERFACE.to_owned(),
+            mtu: None,
+            endpoint: None,
+            uplink: None,
+            forwarding: Forwarding::Auto,
+            pool: Pool::Listed(Vec::new()),
+            is_routed: false,
+            clients: Vec::new(),
+        }
+    }
+
     /// Reads and checks the file, and the key files that it names.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let raw: RawConfig = config_file::load(path)?;
@@ -73,10 +100,8 @@ impl Config {
         let own = private_key.public_key();
         let clients = raw.client.into_iter().map(|client| client.read_keys(path, &own));
         let config = Self {
-            path: path.to_owned(),
-            private_key,
             listen_port: raw.listen_port.unwrap_or(DEFAULT_PORT),
-            interface: raw.interface.unwrap_or_else(|| "v6tun0".to_owned()),
+            interface: raw.interface.unwrap_or_else(|| DEFAULT_INTERFACE.to_owned()),
             mtu: raw.mtu,
             endpoint: raw.endpoint,
             uplink: raw.uplink.interface,
@@ -84,6 +109,7 @@ impl Config {
             is_routed: raw.pool.routed,
             pool: raw.pool.into_pool(),
             clients: clients.collect::<Result<Vec<_>>>()?,
+            ..Self::new(path, private_key)
         };
         // Whether the pool suffices depends on nothing else that is known here.
         config.assign(&config.wanted(&HashMap::new()), &HashSet::new())?;
@@ -156,21 +182,8 @@ fn hint(error: &LeaseError) -> &'static str {
 
 #[cfg(test)]
 impl Config {
-    /// The shortest file's, with a key.
     pub(crate) fn for_tests() -> Self {
-        Self {
-            path: PathBuf::from("server.toml"),
-            private_key: PrivateKey::from_bytes([1; 32]),
-            listen_port: DEFAULT_PORT,
-            interface: "v6tun0".to_owned(),
-            mtu: None,
-            endpoint: None,
-            uplink: None,
-            forwarding: Forwarding::Auto,
-            pool: Pool::Listed(Vec::new()),
-            is_routed: false,
-            clients: Vec::new(),
-        }
+        Self::new(Path::new("server.toml"), PrivateKey::from_bytes([1; 32]))
     }
 }
 

@@ -24,6 +24,11 @@ enum Host {
 }
 
 impl ServerEndpoint {
+    /// The host of this address, at the port that the server listens on.
+    pub(crate) fn at(address: Ipv4Addr) -> Self {
+        Self { host: Host::Address(address.into()), port: None }
+    }
+
     /// `host:port`, as a client's configuration has it.
     pub(crate) fn with_port(&self, listen_port: u16) -> String {
         let port = self.port.unwrap_or(listen_port);

@@ -180,4 +180,4 @@ fn all_needed(kept: &[Kept], uplink: &Uplink) -> Unclear {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

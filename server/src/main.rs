@@ -1,18 +1,22 @@
 //! `v6tun-server`: lends the VPS's global IPv6 addresses to PCs at the other end of a tunnel.
 //!
-//! [`args`] is what the administrator types, [`config`] what the file says, [`uplink`] what the host
-//! looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and [`up`] is the order in
-//! which all of that happens. [`service`] makes it stay.
+//! [`args`] is what the administrator types and [`command`] what is behind it. [`config`] is what the file says, which
+//! [`init`] writes by the [`host_shape`]; [`state`] is what the server remembers, and [`roster`] who is a client by
+//! both. [`uplink`] is what the host looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and
+//! [`up`] is the order in which all of that happens. [`service`] makes it stay.
 
 mod args;
+mod command;
 mod config;
 mod endpoint;
-#[cfg_attr(not(test), expect(dead_code, reason = "wired by the next commit"))]
 mod export;
 mod host_shape;
+mod init;
 mod lending;
+mod order;
+mod probes;
+mod roster;
 mod service;
-#[expect(dead_code, unused_imports, reason = "wired by the next commit")]
 mod state;
 mod status;
 mod up;
@@ -49,6 +53,12 @@ fn run(args: &Args) -> Result<()> {
             Command::Up(options) => up::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => tell_status(&args.global, options).await,
+            Command::Invite(options) => command::invite::run(&args.global, options).await,
+            Command::Invitation(what) => command::invitation::run(&args.global, what).await,
+            Command::Client(what) => command::client::run(&args.global, what).await,
+            Command::Init(options) => init::run(&args.global, options).await,
+            Command::Backup(options) => command::backup::back_up(&args.global, options),
+            Command::Restore(options) => command::backup::restore(&args.global, options).await,
             Command::Install(options) => service::install(&args.global, options).await,
             Command::Uninstall(options) => service::uninstall(&args.global, options).await,
         }

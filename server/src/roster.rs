@@ -6,24 +6,26 @@
 mod clients;
 mod enrolment;
 mod invitations;
+mod settled;
 #[cfg(test)]
 mod tests;
 
 use crate::config::{Config, ConfiguredClient};
 use crate::order::{Answer, ClientInfo, Order, Origin};
-use crate::state::{Refusal, State, StateError, StateStore, StoredClient, StoredLease};
+use crate::state::{Refusal, State, StateStore, StoredClient};
+use crate::uplink_guard::Unlendable;
 use anyhow::Result;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::{info, warn};
 use v6tun_keys::PublicKey;
-use v6tun_proto::lease::Wanted;
 use v6tun_proto::{ClientEntry, InvitationEntry};
 use v6tun_wire::{Hinted, OrFail};
 
-pub(crate) use enrolment::{Enrolment, Request};
+pub(crate) use enrolment::Request;
+pub(crate) use settled::Settled;
 
 /// Candidates that are looked at for one client. Each one that is taken makes the next as likely to be free.
 const MAX_CANDIDATES: usize = 4096;
@@ -60,66 +62,28 @@ impl Hinted for Refusal {
     }
 }
 
-impl Hinted for StateError {
-    fn hint(&self) -> Option<String> {
-        self.hint()
-    }
-}
-
 impl<'a> Roster<'a> {
-    /// Reads the state, which must be locked, and gives every client an address that is not `unusable`.
+    /// Reads the state, which must be locked, and gives every client an address that can be lent.
     ///
     /// # Errors
     /// When the state cannot be read or written, or the pool does not suffice.
-    pub(crate) fn open(config: &'a Config, folder: &Path, unusable: HashSet<Ipv6Addr>) -> Result<Self> {
-        let (store, state, notes) = StateStore::open(folder).or_failed()?;
+    pub(crate) fn open(config: &'a Config, folder: &Path, unlendable: Unlendable) -> Result<Self> {
+        let (mut store, state, notes) = StateStore::open(folder).or_failed()?;
         for note in notes {
             warn!("{note}");
         }
-        let mut roster = Self { config, store, state, addresses: Vec::new(), unusable, has_news: false };
-        roster.settle()?;
-        Ok(roster)
-    }
-
-    /// Gives each its address, the one that it had where that can be, and writes down what has changed.
-    fn settle(&mut self) -> Result<()> {
-        let mut next = self.state.clone();
-        next.clients.retain(|client| self.stays(client));
-        next.prune(now());
-        let remembered: HashMap<PublicKey, Ipv6Addr> =
-            next.leases.iter().map(|lease| (lease.public_key, lease.address)).collect();
-        let mut wanted = self.config.wanted(&remembered);
-        wanted.extend(next.clients.iter().map(|client| Wanted {
-            name: &client.name,
-            public_key: &client.public_key,
-            fixed: None,
-            remembered: Some(client.address),
-        }));
-        let mut given = self.config.assign(&wanted, &self.unusable)?;
-        let of_stored = given.split_off(self.config.clients.len());
-        self.addresses = given;
-        for (client, address) in next.clients.iter_mut().zip(of_stored) {
-            let from = std::mem::replace(&mut client.address, address);
-            if from != address {
-                info!(client = client.name, %from, to = %address, "its address has changed");
-            }
+        let settled = Settled::of(config, &state, &unlendable)?;
+        for (_, why) in &unlendable.used {
+            warn!("{why}; it is passed over while this server runs");
         }
-        let of_file = self.config.clients.iter().zip(&self.addresses);
-        next.leases = of_file.map(|(client, address)| StoredLease { public_key: client.public_key, address: *address }).collect();
-        if next != self.state {
-            self.store.save(&next).or_failed()?;
-            self.state = next;
+        for change in &settled.notes {
+            info!("{change}");
         }
-        Ok(())
-    }
-
-    /// What stands in the file holds, also for one that was enrolled or added before.
-    fn stays(&self, client: &StoredClient) -> bool {
-        let is_configured = self.configured(&client.public_key).is_some();
-        if is_configured {
-            warn!(client = client.name, "{} has its key: what stands there holds", self.config.path.display());
+        if settled.state != state {
+            store.save(&settled.state).or_failed()?;
         }
-        !is_configured
+        let Settled { state, addresses, .. } = settled;
+        Ok(Self { config, store, state, addresses, unusable: unlendable.all(), has_news: false })
     }
 
     fn configured(&self, key: &PublicKey) -> Option<(&ConfiguredClient, Option<Ipv6Addr>)> {
@@ -129,13 +93,7 @@ impl<'a> Roster<'a> {
 
     /// Everybody who may have a session.
     pub(crate) fn entries(&self) -> Vec<ClientEntry> {
-        let of_file = self.config.clients.iter().zip(&self.addresses).map(|(client, address)| ClientEntry {
-            name: client.name.clone(),
-            public_key: client.public_key,
-            preshared_key: client.preshared_key.clone(),
-            address: *address,
-        });
-        of_file.chain(self.state.clients.iter().map(entry_of)).collect()
+        entries(self.config, &self.addresses, &self.state)
     }
 
     /// Who may ask to be enrolled, or is to be told why not.
@@ -157,6 +115,12 @@ impl<'a> Roster<'a> {
     pub(crate) fn address_of(&self, client: &PublicKey) -> Option<Ipv6Addr> {
         let stored = || self.state.client_by_key(client).map(|client| client.address);
         self.configured(client).and_then(|(_, address)| address).or_else(stored)
+    }
+
+    /// What the client is called; empty for one that has gone.
+    pub(crate) fn name_of(&self, client: &PublicKey) -> &str {
+        let stored = || self.state.client_by_key(client).map(|client| client.name.as_str());
+        self.configured(client).map(|(client, _)| client.name.as_str()).or_else(stored).unwrap_or_default()
     }
 
     pub(crate) fn holder_of(&self, address: Ipv6Addr) -> Option<PublicKey> {
@@ -235,6 +199,16 @@ impl<'a> Roster<'a> {
         let known = self.state.endpoints.iter().find(|known| known.public_key == *client);
         known.map(|known| known.endpoint)
     }
+}
+
+fn entries(config: &Config, addresses: &[Ipv6Addr], state: &State) -> Vec<ClientEntry> {
+    let of_file = config.clients.iter().zip(addresses).map(|(client, address)| ClientEntry {
+        name: client.name.clone(),
+        public_key: client.public_key,
+        preshared_key: client.preshared_key.clone(),
+        address: *address,
+    });
+    of_file.chain(state.clients.iter().map(entry_of)).collect()
 }
 
 fn entry_of(client: &StoredClient) -> ClientEntry {

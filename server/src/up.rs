@@ -1,69 +1,76 @@
 //! `v6tun-server up`: prepares the host, serves, and restores the host.
 
 mod dry_run;
+mod leases;
+mod orders;
 mod serve;
+mod welcome;
 
 use crate::ROLE;
+use crate::args::UpArgs;
 use crate::config::Config;
+use crate::init::ensure_config;
 use crate::lending::Lending;
+use crate::probes::Probes;
+use crate::roster::Roster;
 use crate::status::{Identity, Status};
 use crate::uplink::Uplink;
-use crate::{uplink_guard, uplink_plan};
+use crate::uplink_guard::{self, Unlendable};
+use crate::uplink_plan;
 use anyhow::{Context, Result};
 use serve::Server;
-use std::collections::HashMap;
-use std::net::Ipv6Addr;
+use std::path::Path;
 use std::time::Instant;
+use v6tun_host::network::AddressWatch;
 use v6tun_host::privilege::require_net_admin;
 use v6tun_host::tun::Tun;
 use v6tun_host::udp::UdpSocket;
-use v6tun_proto::{ClientEntry, ServerConfig, ServerTunnel, VERSION};
-use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail, UpArgs};
+use v6tun_proto::{ServerConfig, ServerTunnel, VERSION};
+use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
-    if !args.dry_run {
+    let dry_run = args.common.dry_run;
+    if !dry_run {
         require_net_admin().or_failed()?;
     }
-    let config = Config::load(&ROLE.config_path(global)?)?;
-    if args.dry_run {
+    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?.config;
+    if dry_run {
         return dry_run::run(global, &config).await;
     }
-    v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| serve_until_stopped(&config, host).await)
-        .await
+    let state_dir = &global.state_dir;
+    v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| {
+        serve_until_stopped(&config, state_dir, host).await
+    })
+    .await
 }
 
 /// From the first look at the host to the last datagram.
-async fn serve_until_stopped(config: &Config, host: Host<'_, Status>) -> Result<()> {
+async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, Status>) -> Result<()> {
     let Host { network, journal, operator, tun: served } = host;
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
-    let addresses = addresses(config, &uplink)?;
+    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
     let tun = Tun::create(&config.interface).or_failed()?;
+    // Before the first look that is acted on, so that nothing is missed in between.
+    let watch = AddressWatch::open()?;
     let mut lending = Lending::new(network, journal, config, &uplink);
     lending.prepare().await.context("cannot prepare the host")?;
-    let (event_loop, events) = EventLoop::start(tunnel(config, addresses, &uplink)?, tun, socket)?;
-    let server = Server { lending, event_loop, events, identity: identity(config, &uplink) };
+    let (event_loop, events) = EventLoop::start(tunnel(config, &roster, &uplink)?, tun, socket)?;
+    let identity = identity(config, &uplink);
+    let probes = Probes::default();
+    let mut server = Server { lending, roster, probes, watch, event_loop, events, identity };
+    server.announce();
+    server.welcome_the_first(config);
     *served = Some(server.serve(operator).await?);
     Ok(())
 }
 
-/// What each client of the file is lent, in its order.
-fn addresses(config: &Config, uplink: &Uplink) -> Result<Vec<Ipv6Addr>> {
-    config.assign(&config.wanted(&HashMap::new()), &uplink_guard::unusable(config, uplink))
-}
-
-fn tunnel(config: &Config, addresses: Vec<Ipv6Addr>, uplink: &Uplink) -> Result<ServerTunnel> {
-    let clients = config.clients.iter().zip(addresses).map(|(client, address)| ClientEntry {
-        name: client.name.clone(),
-        public_key: client.public_key,
-        preshared_key: client.preshared_key.clone(),
-        address,
-    });
+fn tunnel(config: &Config, roster: &Roster<'_>, uplink: &Uplink) -> Result<ServerTunnel> {
     let config = ServerConfig {
         private_key: config.private_key.clone(),
-        clients: clients.collect(),
-        invitations: Vec::new(),
+        clients: roster.entries(),
+        invitations: roster.invitations(),
         mtu_ceiling: uplink_plan::mtu_ceiling(config, uplink),
         keepalive: KEEPALIVE,
         version: VERSION,

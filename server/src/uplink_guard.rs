@@ -4,14 +4,14 @@ use crate::config::Config;
 use crate::uplink::Uplink;
 use anyhow::{Context, Result};
 use std::collections::HashSet;
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 use v6tun_cli::Failure;
 use v6tun_host::network::Prefix;
 use v6tun_host::socket_use::{self, SocketUse};
 use v6tun_proto::lease::{Pool, PoolPrefix};
 
 /// Refuses a configuration that could lend what must stay: an address that nobody looks for on the uplink's
-/// link, the router's, one in use by a socket of this host, or the last global one.
+/// link, the router's, or the last global one.
 pub(crate) fn check(config: &Config, uplink: &Uplink) -> Result<()> {
     if let Pool::Derived(prefix) = config.pool {
         check_prefix(prefix, config.is_routed, uplink)?;
@@ -25,21 +25,43 @@ pub(crate) fn check(config: &Config, uplink: &Uplink) -> Result<()> {
         }
         check_place(*address, uplink)?;
     }
-    check_last(&named, uplink)?;
-    check_sockets(&named)
+    check_last(&named, uplink)
 }
 
-/// What no client may be given besides: the host's own addresses on any link, its router's, and the
-/// subnet-router anycast ones. Those that the file names are not among them: [`check`] judges them.
-pub(crate) fn unusable(config: &Config, uplink: &Uplink) -> HashSet<Ipv6Addr> {
-    let elsewhere = uplink.elsewhere.iter().map(|(address, _)| *address);
-    let own = elsewhere.chain(uplink.addresses.iter().map(|entry| entry.address));
-    let anycast = anycast_prefixes(uplink).map(|prefix| prefix.address);
-    let mut unusable: HashSet<Ipv6Addr> = own.chain(anycast).chain(gateway(uplink)).collect();
-    for named in config.named() {
-        unusable.remove(&named);
+/// Addresses that no client may be given.
+#[derive(Debug, Default)]
+pub(crate) struct Unlendable {
+    /// The host's own on any link, its router's, and the subnet-router anycast ones. Those that the file names are
+    /// not among them: [`check`] judges them.
+    pub(crate) fixed: HashSet<Ipv6Addr>,
+    /// Named by the file, but a socket of this host is bound to them, and what to say of that.
+    pub(crate) used: Vec<(Ipv6Addr, anyhow::Error)>,
+}
+
+impl Unlendable {
+    /// Looks at the host's addresses and sockets.
+    pub(crate) fn of(config: &Config, uplink: &Uplink) -> Result<Self> {
+        let elsewhere = uplink.elsewhere.iter().map(|(address, _)| *address);
+        let own = elsewhere.chain(uplink.addresses.iter().map(|entry| entry.address));
+        let anycast = anycast_prefixes(uplink).map(|prefix| prefix.address);
+        let mut fixed: HashSet<Ipv6Addr> = own.chain(anycast).chain(gateway(uplink)).collect();
+        let named = config.named();
+        fixed.retain(|address| !named.contains(address));
+        let mut used: Vec<(Ipv6Addr, anyhow::Error)> = Vec::new();
+        for socket in sockets_at(&named)? {
+            if let IpAddr::V6(address) = socket.local.ip()
+                && used.iter().all(|(known, _)| *known != address)
+            {
+                used.push((address, in_use(&socket)));
+            }
+        }
+        Ok(Self { fixed, used })
     }
-    unusable
+
+    /// All of them.
+    pub(crate) fn all(&self) -> HashSet<Ipv6Addr> {
+        self.fixed.iter().copied().chain(self.used.iter().map(|(address, _)| *address)).collect()
+    }
 }
 
 fn gateway(uplink: &Uplink) -> Option<Ipv6Addr> {
@@ -126,11 +148,7 @@ fn check_last(named: &[Ipv6Addr], uplink: &Uplink) -> Result<()> {
 
 /// Refuses addresses that a socket of this host is bound to. One that does not stand here has none.
 pub(crate) fn check_sockets(addresses: &[Ipv6Addr]) -> Result<()> {
-    if addresses.is_empty() {
-        return Ok(());
-    }
-    let sockets = socket_use::bound_sockets(addresses).context("look for sockets that use the pool")?;
-    match sockets.first() {
+    match sockets_at(addresses)?.first() {
         Some(socket) => Err(in_use(socket)),
         None => Ok(()),
     }
@@ -144,6 +162,13 @@ pub(crate) fn describe(socket: &SocketUse) -> String {
         (_, Some(remote)) => format!("a connection with {remote}{process} uses it"),
         (_, None) => format!("port {}{process} is open on it", socket.local.port()),
     }
+}
+
+fn sockets_at(addresses: &[Ipv6Addr]) -> Result<Vec<SocketUse>> {
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    socket_use::bound_sockets(addresses).context("look for sockets that use the pool")
 }
 
 fn in_use(socket: &SocketUse) -> anyhow::Error {

@@ -23,13 +23,19 @@ impl Role {
     /// The client on the PC.
     pub const CLIENT: Self = Self { name: "client", program: "v6tun-client", host: "this PC" };
 
+    /// The configuration's path, whether there is a file or not.
+    #[must_use]
+    pub fn config_file(self, global: &GlobalArgs) -> PathBuf {
+        let default = || PathBuf::from(format!("/etc/v6tun/{}.toml", self.name));
+        global.config.clone().unwrap_or_else(default)
+    }
+
     /// The configuration's path. The file must be there, whether it was named or not.
     ///
     /// # Errors
     /// A usage failure with how to write the file.
     pub fn config_path(self, global: &GlobalArgs) -> Result<PathBuf> {
-        let default = PathBuf::from(format!("/etc/v6tun/{}.toml", self.name));
-        let path = global.config.clone().unwrap_or_else(|| default.clone());
+        let path = self.config_file(global);
         // Where even that may not be known, reading it will say why.
         if path.try_exists().unwrap_or(true) {
             return Ok(path);
@@ -38,7 +44,7 @@ impl Role {
             Some(_) => "check the path after --config".to_owned(),
             None => format!(
                 "`v6tun genkey` makes a key; write {} as the README shows, or name another with --config FILE",
-                default.display()
+                path.display()
             ),
         };
         let what = format!("cannot read {}: there is no such file", path.display());

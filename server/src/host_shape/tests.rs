@@ -4,15 +4,15 @@ use super::*;
 use v6tun_host::network::{DefaultRoute, Link};
 
 /// What router advertisements gave: with a lifetime, and named so by the kernel.
-fn learnt(text: &str, flags: u32) -> InterfaceAddress {
+pub(crate) fn learnt(text: &str, flags: u32) -> InterfaceAddress {
     InterfaceAddress { flags, valid: Some(2_592_000), preferred: Some(604_800), protocol: 2, ..at(text, 64) }
 }
 
-fn at(text: &str, prefix_len: u8) -> InterfaceAddress {
+pub(crate) fn at(text: &str, prefix_len: u8) -> InterfaceAddress {
     InterfaceAddress::permanent(text.parse().unwrap(), prefix_len)
 }
 
-fn prefix(text: &str) -> Prefix {
+pub(crate) fn prefix(text: &str) -> Prefix {
     let (address, len) = text.split_once('/').unwrap();
     Prefix { address: address.parse().unwrap(), prefix_len: len.parse().unwrap() }
 }
@@ -22,7 +22,7 @@ fn addresses(texts: &[&str]) -> Vec<Ipv6Addr> {
 }
 
 /// A host with these addresses on its uplink, the first of which the kernel prefers, and these prefixes on the link.
-fn host(standing: Vec<InterfaceAddress>, prefixes: &[&str]) -> Facts {
+pub(crate) fn host(standing: Vec<InterfaceAddress>, prefixes: &[&str]) -> Facts {
     let route = DefaultRoute {
         link: "ens3".to_owned(),
         gateway: Some("fe80::1".parse().unwrap()),
@@ -45,7 +45,7 @@ fn host(standing: Vec<InterfaceAddress>, prefixes: &[&str]) -> Facts {
     Facts { uplink, preferred, in_use: Vec::new(), routed: Vec::new(), ipv4 }
 }
 
-fn with_use(mut facts: Facts, texts: &[&str]) -> Facts {
+pub(crate) fn with_use(mut facts: Facts, texts: &[&str]) -> Facts {
     facts.in_use = texts.iter().map(|text| (text.parse().unwrap(), "in use".to_owned())).collect();
     facts
 }
@@ -62,7 +62,7 @@ fn on_link(text: &str) -> HostShape {
 }
 
 /// Sixteen addresses in a /64, in no order, and one with a route of its own; the kernel prefers …:233f.
-fn article() -> Facts {
+pub(crate) fn article() -> Facts {
     let mut all = vec![at("2001:db8:1301:740:a133:0:113:233f", 64)];
     all.extend((0x2330..0x233f).rev().map(|n| at(&format!("2001:db8:1301:740:a133:0:113:{n:x}"), 64)));
     all.push(at("2001:db8:1301:740:133:0:113:233", 128));

@@ -9,7 +9,6 @@ use std::net::Ipv6Addr;
 use tracing::info;
 use v6tun_cli::Failure;
 use v6tun_keys::PublicKey;
-use v6tun_wire::OrFail;
 
 impl Roster<'_> {
     pub(super) fn list(&self) -> Vec<ClientInfo> {

@@ -65,11 +65,6 @@ impl State {
         Ok(())
     }
 
-    /// Forgets the leases of clients that stand in `server.toml` no more.
-    pub(crate) fn keep_leases(&mut self, stands_in_config: impl Fn(&PublicKey) -> bool) {
-        self.leases.retain(|lease| stands_in_config(&lease.public_key));
-    }
-
     /// Remembers where a client was heard from, and returns whether that is news. One more than can be is not.
     pub(crate) fn set_endpoint(&mut self, public_key: PublicKey, endpoint: SocketAddr) -> bool {
         let is_full = self.endpoints.len() >= MAX_ENDPOINTS;

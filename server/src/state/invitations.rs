@@ -1,6 +1,7 @@
 //! Operations on invitations.
 
 use super::{InvitationEnd, MAX_INVITATIONS, Refusal, State, StoredClient, StoredInvitation};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use v6tun_keys::{InvitationId, PresharedKey, PublicKey};
@@ -9,7 +10,8 @@ use v6tun_keys::{InvitationId, PresharedKey, PublicKey};
 const REMEMBERED: u64 = 30 * 24 * 60 * 60;
 
 /// What an invitation is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum InvitationStatus {
     Open,
     Used,

@@ -1,15 +1,18 @@
 //! `v6tun-server up --dry-run`: the changes as commands, and none of them made.
 
-use super::addresses;
 use crate::ROLE;
 use crate::config::Config;
+use crate::roster::Settled;
+use crate::state::StateStore;
 use crate::uplink::Uplink;
-use crate::{uplink_guard, uplink_plan};
+use crate::uplink_guard::{self, Unlendable};
+use crate::uplink_plan;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use v6tun_host::network::{Network, Requirement, plan};
-use v6tun_wire::{Folders, GlobalArgs, refuse_unless_untouched};
+use v6tun_proto::ClientEntry;
+use v6tun_wire::{Folders, GlobalArgs, OrFail, refuse_unless_untouched};
 
 pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let network = Network::open()?;
@@ -19,8 +22,10 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
     write_changes(&network, &uplink_plan::startup(config, &uplink), &mut text).await?;
     let mut lent = Vec::new();
-    for (client, address) in config.clients.iter().zip(addresses(config, &uplink)?) {
-        let _infallible = writeln!(text, "# when {} connects", client.name);
+    let state = StateStore::peek(&global.state_dir).or_failed()?;
+    let settled = Settled::of(config, &state, &Unlendable::of(config, &uplink)?)?;
+    for ClientEntry { name, address, .. } in settled.entries(config) {
+        let _infallible = writeln!(text, "# when {name} connects");
         lent.push(address);
         let desired = uplink_plan::lease(address, &lent, config, &uplink);
         write_changes(&network, &desired, &mut text).await?;

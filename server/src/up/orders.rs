@@ -54,27 +54,27 @@ impl Server<'_> {
 
     async fn take_effect(&mut self, effect: Effect) {
         match effect {
-            Effect::None => {}
-            Effect::Added(client) => self.tell_tunnel(move |tunnel, _, _| {
-                tunnel.add_client(client);
-            }),
-            Effect::Removed { client, address } => {
-                self.tell_tunnel(move |tunnel, out, now| tunnel.remove_client(&client, out, now));
+            Effect::Removed { address, .. } => {
+                self.tell_of(effect);
                 self.lending.end(address).await;
-            }
-            Effect::Renamed { client, name } => {
-                self.tell_tunnel(move |tunnel, _, _| tunnel.rename_client(&client, name));
             }
             Effect::Moved { client, from, to } if self.lending.carries(from) => {
                 self.carry_over(client, from, to).await;
             }
-            Effect::Moved { client, to, .. } => self.tell_tunnel(move |tunnel, out, now| {
-                tunnel.move_client(&client, to, out, now);
-            }),
-            Effect::Invited(invitation) => {
-                self.tell_tunnel(move |tunnel, _, _| tunnel.add_invitation(invitation));
-            }
+            effect => self.tell_of(effect),
         }
+    }
+
+    /// Tells the tunnel of what needs nothing of the host.
+    pub(super) fn tell_of(&self, effect: Effect) {
+        self.tell_tunnel(move |tunnel, out, now| match effect {
+            Effect::None => {}
+            Effect::Added(client) => drop(tunnel.add_client(client)),
+            Effect::Removed { client, .. } => tunnel.remove_client(&client, out, now),
+            Effect::Renamed { client, name } => tunnel.rename_client(&client, name),
+            Effect::Moved { client, to, .. } => drop(tunnel.move_client(&client, to, out, now)),
+            Effect::Invited(invitation) => tunnel.add_invitation(invitation),
+        });
     }
 
     /// Answers a visitor: it becomes a client, or hears why not.

@@ -43,6 +43,7 @@ impl Server<'_> {
             "{}: up on {uplink}, port {listen_port}, tunnel {interface}",
             ROLE.program
         );
+        service::tell_ready();
     }
 
     /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.

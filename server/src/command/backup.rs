@@ -1,0 +1,131 @@
+//! `v6tun-server backup FILE` and `restore FILE`: configuration, keys and clients in one file, to move a VPS.
+//!
+//! The backup holds secrets. It is for the same server in another place: the same keys, so that the clients find it
+//! again by themselves where its endpoint is a DNS name, or stays the same.
+
+mod adaptation;
+mod file;
+
+use super::say;
+use crate::ROLE;
+use crate::config::{self, Config};
+use crate::state::{State, StateError, StateStore};
+use anyhow::{Context, Result};
+use clap::Args;
+use file::{Backup, KeptFile};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use v6tun_cli::{Failure, config_file};
+use v6tun_host::directory::ensure_private_dir;
+use v6tun_host::durable_file;
+use v6tun_host::instance_lock::InstanceLock;
+use v6tun_wire::{Folders, GlobalArgs, OrFail};
+
+/// Permission bits of all that is written here.
+const MODE: u32 = 0o600;
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// Where to write it; - for standard output
+    pub(crate) file: PathBuf,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// What `backup` wrote
+    pub(crate) file: PathBuf,
+    /// Put aside what is here already, under the ending .replaced
+    #[arg(long)]
+    pub(crate) replace: bool,
+}
+
+pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
+    let path = ROLE.config_path(global)?;
+    // What would not start anywhere is no backup.
+    Config::load(&path)?;
+    let mut files = Vec::new();
+    for named in config::key_files(&path)? {
+        let resolved = config_file::resolve(&path, &named);
+        let content = fs::read_to_string(&resolved).with_context(|| format!("cannot read {}", resolved.display()))?;
+        files.push(KeptFile { path: named, content });
+    }
+    let config = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let state = StateStore::peek(&global.state_dir).or_failed()?;
+    let clients = state.clients.len();
+    let text = Backup { config, files, state }.to_text()?;
+    if args.file == Path::new("-") {
+        return Ok(io::stdout().write_all(text.as_bytes())?);
+    }
+    durable_file::replace(&args.file, text.as_bytes(), MODE).or_failed()?;
+    say(&format!(
+        "wrote {}: the configuration, its keys and {clients} enrolled clients. It holds secrets: keep it so",
+        args.file.display()
+    ));
+    Ok(())
+}
+
+pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<()> {
+    let backup = Backup::read(&args.file)?;
+    ensure_private_dir(&global.state_dir).or_failed()?;
+    let folders = Folders::named(ROLE, global);
+    let _lock = InstanceLock::acquire(&folders.state_lock).or_failed()?;
+    let path = ROLE.config_file(global);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    if !folder.exists() {
+        ensure_private_dir(folder).or_failed()?;
+    }
+    let mut texts: Vec<(PathBuf, &str)> = vec![(path.clone(), &backup.config)];
+    texts.extend(backup.files.iter().map(|file| (config_file::resolve(&path, &file.path), file.content.as_str())));
+    let differing: Vec<&PathBuf> =
+        texts.iter().filter(|(path, content)| differs(path, content)).map(|(path, _)| path).collect();
+    let state_differs = has_other_state(&global.state_dir, &backup.state)?;
+    if !args.replace && (!differing.is_empty() || state_differs) {
+        return Err(in_the_way(&differing, state_differs, global));
+    }
+    for path in differing {
+        put_aside(path)?;
+    }
+    // The configuration last: with it the server can be started.
+    for (path, content) in texts.iter().rev() {
+        durable_file::replace(path, content.as_bytes(), MODE).or_failed()?;
+    }
+    StateStore::restore(&global.state_dir, &backup.state).or_failed()?;
+    say(&format!("restored {} and {} enrolled clients", path.display(), backup.state.clients.len()));
+    adaptation::fit_to_host(&path).await;
+    say(&format!("next: sudo {} up", ROLE.program));
+    Ok(())
+}
+
+fn differs(path: &Path, content: &str) -> bool {
+    match fs::read(path) {
+        Ok(found) => found != content.as_bytes(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// Whether there are clients or invitations here which are not the backup's. A damaged state is what is to be restored.
+fn has_other_state(folder: &Path, wanted: &State) -> Result<bool> {
+    match StateStore::peek(folder) {
+        Ok(found) => Ok(found != State::default() && found != *wanted),
+        Err(StateError::BothDamaged { .. }) => Ok(false),
+        Err(error) => Err(error).or_failed(),
+    }
+}
+
+fn in_the_way(files: &[&PathBuf], has_state: bool, global: &GlobalArgs) -> anyhow::Error {
+    let mut things: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    if has_state {
+        things.push(format!("the clients in {}", global.state_dir.display()));
+    }
+    let what = format!("nothing is restored: something else is here already: {}", things.join(", "));
+    Failure::failed(what).with_hint("--replace puts it aside under the ending .replaced").into()
+}
+
+fn put_aside(path: &Path) -> Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".replaced");
+    fs::rename(path, &aside).with_context(|| format!("cannot put {} aside", path.display()))
+}

@@ -1,0 +1,80 @@
+//! Who is lent what, as it is before anybody connects.
+
+use super::{entries, now};
+use crate::config::Config;
+use crate::state::{State, StoredLease};
+use crate::uplink_guard::Unlendable;
+use anyhow::Result;
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
+use v6tun_keys::PublicKey;
+use v6tun_proto::ClientEntry;
+use v6tun_proto::lease::Wanted;
+
+/// The state, made to fit the file and the host.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(super) state: State,
+    /// Of the clients of the file, in its order.
+    pub(super) addresses: Vec<Ipv6Addr>,
+    /// What has changed, for the log.
+    pub(super) notes: Vec<String>,
+}
+
+impl Settled {
+    /// Gives each client the address that it had, where that can be, or else another. What stands in the file
+    /// holds, also for a key that was enrolled or added before. What ended long ago is forgotten.
+    ///
+    /// # Errors
+    /// When the pool does not suffice; where that is so only because a socket has an address of it, which one.
+    pub(crate) fn of(config: &Config, state: &State, unlendable: &Unlendable) -> Result<Self> {
+        match Self::with(config, state, &unlendable.all()) {
+            Err(too_few) => match unlendable.used.first() {
+                Some((_, why)) if Self::with(config, state, &unlendable.fixed).is_ok() => {
+                    Err(v6tun_cli::error_report::as_failure(why).into())
+                }
+                _ => Err(too_few),
+            },
+            settled => settled,
+        }
+    }
+
+    fn with(config: &Config, state: &State, unusable: &HashSet<Ipv6Addr>) -> Result<Self> {
+        let mut state = state.clone();
+        state.prune(now());
+        let mut notes = Vec::new();
+        state.clients.retain(|client| {
+            let stays = config.clients.iter().all(|configured| configured.public_key != client.public_key);
+            if !stays {
+                notes.push(format!("{} has the key of {}: what stands there holds", config.path.display(), client.name));
+            }
+            stays
+        });
+        let remembered: HashMap<PublicKey, Ipv6Addr> =
+            state.leases.iter().map(|lease| (lease.public_key, lease.address)).collect();
+        let mut wanted = config.wanted(&remembered);
+        wanted.extend(state.clients.iter().map(|client| Wanted {
+            name: &client.name,
+            public_key: &client.public_key,
+            fixed: None,
+            remembered: Some(client.address),
+        }));
+        let mut addresses = config.assign(&wanted, unusable)?;
+        let of_stored = addresses.split_off(config.clients.len());
+        for (client, to) in state.clients.iter_mut().zip(of_stored) {
+            let from = std::mem::replace(&mut client.address, to);
+            if from != to {
+                notes.push(format!("{} is lent {to} instead of {from}, which cannot be lent", client.name));
+            }
+        }
+        let of_file = config.clients.iter().zip(&addresses);
+        state.leases =
+            of_file.map(|(client, address)| StoredLease { public_key: client.public_key, address: *address }).collect();
+        Ok(Self { state, addresses, notes })
+    }
+
+    /// Everybody who may have a session.
+    pub(crate) fn entries(&self, config: &Config) -> Vec<ClientEntry> {
+        entries(config, &self.addresses, &self.state)
+    }
+}

@@ -1,0 +1,43 @@
+//! The first `up` of a server: it invites somebody by itself, so that one line is all there is to carry to the PC.
+
+use super::serve::Server;
+use crate::command::invite;
+use crate::config::Config;
+use crate::order::Order;
+use anyhow::Result;
+use std::env;
+use std::io::{self, Write};
+use tracing::{info, warn};
+
+/// What the first PC is called.
+const FIRST_NAME: &str = "pc";
+/// Set by systemd(1): standard output goes into the journal, where an invitation must not stand.
+const SERVICE_VARIABLES: [&str; 2] = ["INVOCATION_ID", "JOURNAL_STREAM"];
+
+impl Server<'_> {
+    /// Invites the first client of a server that never had one, on standard output and nowhere else.
+    pub(super) fn welcome_the_first(&mut self, config: &Config) {
+        if !self.roster.is_fresh() || config.endpoint.is_none() {
+            return;
+        }
+        if SERVICE_VARIABLES.iter().any(|variable| env::var_os(variable).is_some()) {
+            info!("nobody is a client yet: `v6tun-server invite NAME` prints what to type on a PC");
+            return;
+        }
+        if let Err(error) = self.invite_the_first(config) {
+            warn!("nobody is invited: {error:#}");
+        }
+    }
+
+    fn invite_the_first(&mut self, config: &Config) -> Result<()> {
+        let invitation = invite::make(config, None, invite::LIFETIME)?;
+        let order = Order::Invite(invite::described(&invitation, FIRST_NAME));
+        let (_, effect) = self.roster.carry_out(order)?;
+        self.tell_of(effect);
+        let mut out = io::stdout().lock();
+        writeln!(out, "\nOn the PC, once and within 24 hours:\n")?;
+        out.write_all(invite::line(&invitation).as_bytes())?;
+        writeln!(out)?;
+        Ok(out.flush()?)
+    }
+}
