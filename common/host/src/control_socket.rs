@@ -4,8 +4,9 @@
 //! at most 1 MiB. A request that is not understood, and one whose answer would be longer, is answered by a line that
 //! begins with `!`, as no JSON does, and says why.
 //!
-//! The socket is open to its owner alone. At most 16 connections are served at once, others wait in the kernel's
-//! queue; one that says nothing for 5 seconds is closed.
+//! The socket's file is open to its owner alone, and the kernel says who connects (`SO_PEERCRED`): only root and the
+//! program's own user are answered. At most 16 connections are served at once, others wait in the kernel's queue; one
+//! that says nothing for 5 seconds is closed.
 
 use std::{
     fs, io,
@@ -130,13 +131,25 @@ where
     Resp: Serialize,
     F: Future<Output = Resp>,
 {
+    let asking = stream.peer_cred()?.uid();
     let line = timeout(CONTROL_PATIENCE, read_line(&mut stream, CONTROL_REQUEST_LEN)).await??;
-    let response = match serde_json::from_slice(&line) {
-        Ok(request) => encode(&handler(request).await, CONTROL_ANSWER_LEN)
-            .unwrap_or_else(|error| refusal(&format!("the answer cannot be sent: {error}"))),
-        Err(error) => refusal(&format!("the request is not understood: {error}")),
+    let response = if may_ask(asking, rustix::process::geteuid().as_raw()) {
+        match serde_json::from_slice(&line) {
+            Ok(request) => encode(&handler(request).await, CONTROL_ANSWER_LEN)
+                .unwrap_or_else(|error| refusal(&format!("the answer cannot be sent: {error}"))),
+            Err(error) => refusal(&format!("the request is not understood: {error}")),
+        }
+    } else {
+        tracing::warn!(uid = asking, "a control request of another user is refused");
+        refusal(&format!("user {asking} may not ask, only root and the program's own user"))
     };
     timeout(CONTROL_PATIENCE, stream.write_all(&response)).await?
+}
+
+/// Whether the program of user `own` answers user `asking`.
+fn may_ask(asking: u32, own: u32) -> bool {
+    const ROOT: u32 = 0;
+    asking == ROOT || asking == own
 }
 
 async fn read_line(stream: &mut UnixStream, max_len: usize) -> io::Result<Vec<u8>> {

@@ -121,3 +121,43 @@ async fn a_request_longer_than_the_bound_is_not_sent() {
     assert!(error.to_string().contains("at most 65536 are sent"), "{error}");
     running.stop().await;
 }
+
+#[test]
+fn only_root_and_the_programs_own_user_may_ask() {
+    for (asking, own, is_answered) in [(0, 1000, true), (1000, 1000, true), (0, 0, true), (1000, 0, false)] {
+        assert_eq!(may_ask(asking, own), is_answered, "{asking} asks {own}");
+    }
+}
+
+/// Asks from a thread that has become another user; `None` where it cannot.
+async fn ask_as_nobody(path: &Path) -> Option<Result<Option<String>, ControlError>> {
+    use rustix::{process::Uid, thread::set_thread_res_uid};
+    let (nobody, path) = (Uid::from_raw(65534), path.to_owned());
+    let thread = std::thread::spawn(move || {
+        if let Err(error) = set_thread_res_uid(nobody, nobody, nobody) {
+            eprintln!("skipped: another user's thread needs root: {error}");
+            return None;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        Some(runtime.block_on(request::<_, String>(&path, &"ab")))
+    });
+    tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn another_user_is_refused_even_where_the_file_is_open_to_all() {
+    let running = start(2);
+    let path = running.path();
+    if let Some(closed) = ask_as_nobody(&path).await {
+        assert!(matches!(closed.unwrap_err(), ControlError::Request { .. }), "the file's mode");
+    }
+    fs::set_permissions(running.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    if let Some(refused) = ask_as_nobody(&path).await {
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains("user 65534 may not ask"), "{error}");
+    }
+    let answer: Option<String> = request(&path, &"ab").await.unwrap();
+    assert_eq!(answer.as_deref(), Some("abab"));
+    running.stop().await;
+}

@@ -90,13 +90,18 @@ impl InterfaceAddress {
         self.flags & KERNELS_OWN == 0
     }
 
+    /// The prefix that it lies in.
+    #[must_use]
+    pub fn prefix(&self) -> Prefix {
+        Prefix::of(self.address, self.prefix_len)
+    }
+
     /// Whether the kernel takes the temporary addresses of this prefix away together with this one.
     #[must_use]
     pub(crate) fn carries(&self, other: &Self) -> bool {
-        let prefix = Prefix { address: self.address, prefix_len: self.prefix_len };
         self.flags & address_flags::MANAGETEMPADDR != 0
             && other.flags & address_flags::TEMPORARY != 0
-            && prefix.contains(other.address)
+            && self.prefix().contains(other.address)
     }
 
     /// Whether the kernel uses it as a source: neither tentative nor a duplicate.

@@ -12,7 +12,7 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use self::netlink::{Netlink, orders_in_one_breath};
@@ -20,7 +20,8 @@ use self::sysctl::SysctlTree;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::{
-    Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,
+    Change, DefaultRoute, Entry, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy, Requirement,
+    Route, RouteTo, SysctlKey,
 };
 use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited_advertisement};
 
@@ -135,6 +136,17 @@ impl Network {
         let observed = self.observe(&[]).await?;
         let found = observed.link(link).ok_or_else(|| failed(no_such_link()))?;
         NeighbourProbe::start(found, observed.link_local_of(link), target).map_err(failed)
+    }
+
+    /// Every link's IPv4 addresses of global scope, by link name, in the kernel's order. The one that the host sends
+    /// from towards the Internet is [`route_to`](Self::route_to)'s source for a destination there.
+    ///
+    /// # Errors
+    /// If the kernel refuses a dump.
+    pub async fn ipv4_addresses(&self) -> Result<BTreeMap<String, Vec<Ipv4Addr>>, NetworkError> {
+        let failed = |e| NetworkError::new("list the IPv4 addresses", e);
+        let links = self.links().await?;
+        address::dump_ipv4(&self.netlink, &links).await.map_err(failed)
     }
 
     /// Waits until the kernel has taken these addresses into use, a second at the most. It does so in its own
@@ -261,13 +273,21 @@ impl Network {
     }
 
     async fn observe_with(&self, keys: impl Iterator<Item = &SysctlKey>) -> Result<Observed, NetworkError> {
-        let links = self.links().await?;
         let failed = |what: &str| {
             let operation = format!("list the {what}");
             move |e| NetworkError::new(operation, e)
         };
+        let messages = link::dump_messages(&self.netlink).await.map_err(failed("links"))?;
+        let nowhere: Vec<u32> =
+            messages.iter().filter(|link| link::leads_nowhere(link)).map(|link| link.header.index).collect();
+        let links: Vec<Link> = messages.into_iter().map(link::link).collect();
         let addresses = address::dump(&self.netlink, &links).await.map_err(failed("addresses"))?;
-        let routes = route::dump_messages(&self.netlink).await.map_err(failed("routes"))?;
+        let mut routes = route::dump_all_messages(&self.netlink).await.map_err(failed("routes"))?;
+        let mut ends_here: Vec<Prefix> = routes.iter().filter_map(route::end).collect();
+        let on_nowhere = links.iter().filter(|link| nowhere.contains(&link.index));
+        let on_nowhere = on_nowhere.filter_map(|link| addresses.get(&link.name)).flatten();
+        ends_here.extend(on_nowhere.map(InterfaceAddress::prefix).filter(|prefix| prefix.prefix_len < 128));
+        routes.retain(|route| !route::is_of_local_table(route));
         let sourced_routes = bystanders::sourced(&routes, &links);
         let routes = route::of_main_table(&routes, &links);
         let proxies = proxy_ndp::dump(&self.netlink).await.map_err(failed("neighbour proxy entries"))?;
@@ -283,6 +303,7 @@ impl Network {
             links,
             addresses,
             routes,
+            ends_here,
             sourced_routes,
             sourceless_ways: BTreeSet::new(),
             proxies,

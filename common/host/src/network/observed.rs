@@ -6,6 +6,9 @@ use std::net::Ipv6Addr;
 use super::route::PROTOCOL_RA;
 use super::{DefaultRoute, InterfaceAddress, Prefix, Route, SourcedRoute, SysctlKey};
 
+/// `2000::/3`, all that is given out for the Internet (RFC 4291, section 2.4).
+const GLOBAL_UNICAST: Prefix = Prefix { address: Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), prefix_len: 3 };
+
 /// The state of the host's IPv6 network at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
@@ -15,6 +18,9 @@ pub struct Observed {
     pub addresses: BTreeMap<String, Vec<InterfaceAddress>>,
     /// The IPv6 routes of the main table; a route with several next hops appears once for each.
     pub routes: Vec<Route>,
+    /// The prefixes that end at this host, whichever they are: of addresses on the loopback and dummy links, of
+    /// routes that refuse or swallow, and of routes that receive more than one address; none of v6tun's own.
+    pub ends_here: Vec<Prefix>,
     /// The routes of all tables that name a source.
     pub sourced_routes: Vec<SourcedRoute>,
     /// Of those that an undoing asks for, the [ways](SourcedRoute::way) of the routes that stand without source.
@@ -110,6 +116,25 @@ impl Observed {
             .filter(|route| route.link.as_deref() == Some(link))
             .filter_map(Route::on_link_prefix)
             .collect();
+        prefixes.sort_by_key(|prefix| (prefix.address, prefix.prefix_len));
+        prefixes.dedup();
+        prefixes
+    }
+
+    /// The prefixes of global unicast space, of 32 to 120 bits, that are routed to this host: they
+    /// [end here](Self::ends_here) and are not on the link `uplink`. One may lie in another.
+    #[must_use]
+    pub fn routed_prefixes(&self, uplink: &str) -> Vec<Prefix> {
+        let mut on_link = self.on_link_prefixes(uplink);
+        on_link.extend(
+            self.addresses_of(uplink).iter().map(InterfaceAddress::prefix).filter(|p| p.prefix_len < 128),
+        );
+        let is_candidate = |prefix: &&Prefix| {
+            GLOBAL_UNICAST.contains(prefix.address)
+                && (32..=120).contains(&prefix.prefix_len)
+                && !on_link.iter().any(|other| other.overlaps(prefix))
+        };
+        let mut prefixes: Vec<Prefix> = self.ends_here.iter().filter(is_candidate).copied().collect();
         prefixes.sort_by_key(|prefix| (prefix.address, prefix.prefix_len));
         prefixes.dedup();
         prefixes

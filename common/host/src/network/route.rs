@@ -140,11 +140,27 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    /// The prefix of this length that an address lies in.
+    #[must_use]
+    pub fn of(address: Ipv6Addr, prefix_len: u8) -> Self {
+        let prefix = Self { address, prefix_len };
+        Self { address: Ipv6Addr::from_bits(address.to_bits() & prefix.mask()), prefix_len }
+    }
+
     /// Whether the address lies in the prefix.
     #[must_use]
     pub fn contains(&self, address: Ipv6Addr) -> bool {
-        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix_len.min(128))).unwrap_or(0);
-        (self.address.to_bits() ^ address.to_bits()) & mask == 0
+        (self.address.to_bits() ^ address.to_bits()) & self.mask() == 0
+    }
+
+    /// Whether some address lies in both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
+    }
+
+    fn mask(&self) -> u128 {
+        u128::MAX.checked_shl(128 - u32::from(self.prefix_len.min(128))).unwrap_or(0)
     }
 }
 
@@ -207,5 +223,9 @@ mod tests {
         assert!(!prefix("2001:db8::", 64).contains("2001:db8:0:1::1".parse().unwrap()));
         assert!(prefix("::", 0).contains("2001:db8::1".parse().unwrap()));
         assert!(!prefix("2001:db8::1", 128).contains("2001:db8::2".parse().unwrap()));
+        assert_eq!(Prefix::of("2001:db8::1:2".parse().unwrap(), 112), prefix("2001:db8::1:0", 112));
+        assert!(prefix("2001:db8::", 48).overlaps(&prefix("2001:db8:0:1::", 64)));
+        assert!(prefix("2001:db8:0:1::", 64).overlaps(&prefix("2001:db8::", 48)));
+        assert!(!prefix("2001:db8:0:1::", 64).overlaps(&prefix("2001:db8:0:2::", 64)));
     }
 }

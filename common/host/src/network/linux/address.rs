@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::address::{
-    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, CacheInfo,
+    AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressScope, CacheInfo,
 };
 use netlink_packet_route::route::RouteMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -30,6 +30,28 @@ pub(super) async fn dump(
         let RouteNetlinkMessage::NewAddress(message) = answer else { continue };
         let link = links.iter().find(|link| link.index == message.header.index);
         if let (Some(link), Some(address)) = (link, parse(&message)) {
+            addresses.entry(link.name.clone()).or_default().push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// Every link's IPv4 addresses of global scope in the kernel's order.
+pub(super) async fn dump_ipv4(
+    netlink: &Netlink,
+    links: &[Link],
+) -> io::Result<BTreeMap<String, Vec<Ipv4Addr>>> {
+    let mut request = AddressMessage::default();
+    request.header.family = AddressFamily::Inet;
+    let mut addresses: BTreeMap<String, Vec<Ipv4Addr>> = BTreeMap::new();
+    for answer in netlink.dump(RouteNetlinkMessage::GetAddress(request)).await? {
+        let RouteNetlinkMessage::NewAddress(message) = answer else { continue };
+        let link = links.iter().find(|link| link.index == message.header.index);
+        let address = message.attributes.iter().find_map(|attribute| match attribute {
+            AddressAttribute::Local(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        });
+        if let (Some(link), Some(address), AddressScope::Universe) = (link, address, message.header.scope) {
             addresses.entry(link.name.clone()).or_default().push(address);
         }
     }

@@ -192,7 +192,7 @@ fn source_of(route: &RouteMessage) -> Option<Ipv6Addr> {
     })
 }
 
-fn destination_of(route: &RouteMessage) -> Ipv6Addr {
+pub(super) fn destination_of(route: &RouteMessage) -> Ipv6Addr {
     let destination = route.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(*address),
         _ => None,
@@ -208,7 +208,7 @@ fn metric_of(route: &RouteMessage) -> u32 {
     metric.unwrap_or(0)
 }
 
-fn table_of(route: &RouteMessage) -> u32 {
+pub(super) fn table_of(route: &RouteMessage) -> u32 {
     let table = route.attributes.iter().find_map(|attribute| match attribute {
         RouteAttribute::Table(table) => Some(*table),
         _ => None,

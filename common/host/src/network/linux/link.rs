@@ -3,21 +3,36 @@
 use std::io;
 
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 
 use super::netlink::Netlink;
 use crate::network::Link;
 
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<Vec<Link>> {
+    Ok(dump_messages(netlink).await?.into_iter().map(link).collect())
+}
+
+/// Every link in the kernel's words.
+pub(super) async fn dump_messages(netlink: &Netlink) -> io::Result<Vec<LinkMessage>> {
     let answers = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default())).await?;
     let links = answers.into_iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewLink(message) => Some(link(message)),
+        RouteNetlinkMessage::NewLink(message) => Some(message),
         _ => None,
     });
     Ok(links.collect())
 }
 
-fn link(message: LinkMessage) -> Link {
+/// Whether nothing is ever sent on it: the loopback link, or a dummy one.
+pub(super) fn leads_nowhere(link: &LinkMessage) -> bool {
+    let is_dummy = |info: &LinkInfo| matches!(info, LinkInfo::Kind(InfoKind::Dummy));
+    link.header.flags.contains(LinkFlags::Loopback)
+        || link.attributes.iter().any(|attribute| match attribute {
+            LinkAttribute::LinkInfo(infos) => infos.iter().any(is_dummy),
+            _ => false,
+        })
+}
+
+pub(super) fn link(message: LinkMessage) -> Link {
     let mut link = Link {
         index: message.header.index,
         name: String::new(),
@@ -43,4 +58,24 @@ pub(super) async fn set_up(netlink: &Netlink, index: u32, mtu: u32) -> io::Resul
     message.header.change_mask = LinkFlags::Up;
     message.attributes.push(LinkAttribute::Mtu(mtu));
     netlink.order(RouteNetlinkMessage::SetLink(message), 0).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent_on_a_loopback_or_a_dummy_link() {
+        let of_kind = |kind| {
+            let mut message = LinkMessage::default();
+            message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+            message
+        };
+        assert!(leads_nowhere(&of_kind(InfoKind::Dummy)));
+        assert!(!leads_nowhere(&of_kind(InfoKind::Veth)));
+        let mut loopback = LinkMessage::default();
+        assert!(!leads_nowhere(&loopback));
+        loopback.header.flags = LinkFlags::Loopback | LinkFlags::Up;
+        assert!(leads_nowhere(&loopback));
+    }
 }

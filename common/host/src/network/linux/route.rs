@@ -9,24 +9,51 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::bystanders::{destination_of, table_of};
 use super::netlink::Netlink;
-use crate::network::{Link, Route, RouteKind, RouteTo};
+use crate::network::{Link, Prefix, ROUTE_PROTOCOL, Route, RouteKind, RouteTo};
 
 /// `RT_TABLE_LOCAL`.
 const TABLE_LOCAL: u8 = 255;
+const TABLE_MAIN: u8 = RouteHeader::RT_TABLE_MAIN;
 
 /// The IPv6 routes of all tables but the kernel's own (`local`), in the kernel's words and order.
 pub(super) async fn dump_messages(netlink: &Netlink) -> io::Result<Vec<RouteMessage>> {
+    let mut routes = dump_all_messages(netlink).await?;
+    routes.retain(|route| !is_of_local_table(route));
+    Ok(routes)
+}
+
+/// The IPv6 routes of all tables.
+pub(super) async fn dump_all_messages(netlink: &Netlink) -> io::Result<Vec<RouteMessage>> {
     let answers = netlink.dump(every_ipv6_route()).await?;
     let routes = answers.into_iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewRoute(message)
-            if message.header.table != TABLE_LOCAL && !message.header.flags.contains(RouteFlags::Cloned) =>
-        {
+        RouteNetlinkMessage::NewRoute(message) if !message.header.flags.contains(RouteFlags::Cloned) => {
             Some(message)
         }
         _ => None,
     });
     Ok(routes.collect())
+}
+
+/// Whether the kernel keeps the route in the table of its own.
+pub(super) fn is_of_local_table(route: &RouteMessage) -> bool {
+    route.header.table == TABLE_LOCAL
+}
+
+/// The prefix that ends at this host by this route: one of the main table that refuses or swallows what no better
+/// route leads on, as a delegation leaves behind, or one that receives more than one address.
+pub(super) fn end(route: &RouteMessage) -> Option<Prefix> {
+    let header = &route.header;
+    let table = table_of(route);
+    let is_end = match header.kind {
+        RouteType::Unreachable | RouteType::BlackHole | RouteType::Prohibit => table == u32::from(TABLE_MAIN),
+        RouteType::Local => [TABLE_MAIN, TABLE_LOCAL].map(u32::from).contains(&table),
+        _ => false,
+    };
+    let is_ours = u8::from(header.protocol) == ROUTE_PROTOCOL;
+    (is_end && !is_ours && header.destination_prefix_length < 128)
+        .then(|| Prefix { address: destination_of(route), prefix_len: header.destination_prefix_length })
 }
 
 fn every_ipv6_route() -> RouteNetlinkMessage {
@@ -38,9 +65,8 @@ fn every_ipv6_route() -> RouteNetlinkMessage {
 /// The addresses that the host receives for itself, by the kernel's own table.
 pub(super) async fn local_addresses(netlink: &Netlink) -> io::Result<Vec<Ipv6Addr>> {
     let answers = netlink.dump(every_ipv6_route()).await?;
-    let is_local = |message: &RouteMessage| {
-        message.header.table == TABLE_LOCAL && message.header.kind == RouteType::Local
-    };
+    let is_local =
+        |message: &RouteMessage| is_of_local_table(message) && message.header.kind == RouteType::Local;
     let routes = answers.into_iter().filter_map(|answer| match answer {
         RouteNetlinkMessage::NewRoute(message) if is_local(&message) => Some(message),
         _ => None,

@@ -6,6 +6,7 @@ mod bystanders;
 mod journal;
 mod probe;
 mod release;
+mod routed;
 mod routes;
 mod settings;
 mod watch;
