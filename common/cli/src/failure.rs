@@ -45,6 +45,12 @@ impl Failure {
         Self::new(what.into(), exit_code::NOT_RUNNING)
     }
 
+    /// There is no connection, and the time to wait for one is over: [`exit_code::NOT_CONNECTED`].
+    #[must_use]
+    pub fn not_connected(what: impl Into<String>) -> Self {
+        Self::new(what.into(), exit_code::NOT_CONNECTED)
+    }
+
     fn new(what: String, exit_code: u8) -> Self {
         Self { what, exit_code, hint: None }
     }
