@@ -7,6 +7,9 @@
 //! they pass through, and have neither `Display` nor a `Debug` that shows them.
 
 mod base64;
+mod client_name;
+mod invitation;
+mod invitation_id;
 mod key_error;
 pub mod key_file;
 mod preshared_key;
@@ -14,6 +17,9 @@ mod private_key;
 mod public_key;
 
 pub use base64::trim_end;
+pub use client_name::is_client_name;
+pub use invitation::{Invitation, InvitationError, ThrowAway};
+pub use invitation_id::{InvitationId, InvitationIdError};
 pub use key_error::KeyError;
 pub use preshared_key::PresharedKey;
 pub use private_key::PrivateKey;

@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::{Failure, config_file};
 use v6tun_host::tun;
-use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, is_client_name, key_file};
 use v6tun_proto::lease::{self, LeaseError, Wanted};
 use v6tun_wire::OrFail;
 
@@ -229,11 +229,6 @@ impl RawClient {
             .or_misconfigured()?;
         Ok(Client { name: self.name, public_key: self.public_key, preshared_key, address })
     }
-}
-
-fn is_client_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(allowed)
 }
 
 /// 2000::/3, the only space from which global unicast is assigned (RFC 4291, section 2.5.4).
