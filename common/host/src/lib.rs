@@ -9,6 +9,7 @@
 pub mod control_socket;
 pub mod data_path;
 pub mod directory;
+pub mod durable_file;
 pub mod instance_lock;
 pub mod limits;
 pub mod neighbour_discovery;

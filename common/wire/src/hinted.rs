@@ -4,8 +4,9 @@ use std::error::Error;
 
 use v6tun_cli::Failure;
 use v6tun_host::{
-    control_socket::ControlError, directory::DirectoryError, instance_lock::LockError, network::JournalError,
-    privilege::PrivilegeError, tun::TunError, udp::BindError,
+    control_socket::ControlError, directory::DirectoryError, durable_file::DurableFileError,
+    instance_lock::LockError, network::JournalError, privilege::PrivilegeError, tun::TunError,
+    udp::BindError,
 };
 use v6tun_keys::key_file::KeyFileError;
 
@@ -29,6 +30,7 @@ hinted!(
     BindError,
     ControlError,
     DirectoryError,
+    DurableFileError,
     JournalError,
     KeyFileError,
     LockError,
