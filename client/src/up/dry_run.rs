@@ -18,7 +18,10 @@ use crate::{
 /// Stands for the address that only the server knows: of 100::/64, which leads nowhere (RFC 6666).
 const UNKNOWN: Ipv6Addr = Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1);
 
-pub(super) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
+const LAST_ADDRESS_NOTE: &str = "# with the address of the last time; the server may give another\n";
+
+/// `last` is the address that the server gave last time.
+pub(super) async fn run(global: &GlobalArgs, config: &Config, last: Option<Ipv6Addr>) -> Result<()> {
     let network = Network::open()?;
     refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
     let endpoint = config.endpoint.resolve().await?;
@@ -26,14 +29,16 @@ pub(super) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let routes = network.observe(&[]).await?.routes;
     let tunnel = Tunnel {
         interface: &config.interface,
-        address: config.address.unwrap_or(UNKNOWN),
+        address: config.address.or(last).unwrap_or(UNKNOWN),
         former: &[],
         mtu: route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu),
         around: route_plan::way_around(endpoint.ip(), &routes, &config.interface),
     };
     let desired = tunnel.requirements()?;
     let changes = plan(&desired, &network.observe(&desired).await?);
-    let mut text = format!("ip tuntap add dev {} mode tun\n", config.interface);
+    let is_guessed = config.address.is_none() && last.is_some();
+    let mut text = if is_guessed { LAST_ADDRESS_NOTE.to_owned() } else { String::new() };
+    text += &format!("ip tuntap add dev {} mode tun\n", config.interface);
     for change in changes {
         text += &change.to_string().replace(&UNKNOWN.to_string(), "<leased address>");
         text.push('\n');
