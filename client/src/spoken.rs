@@ -44,6 +44,7 @@ pub(crate) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
         LossReason::NoHeartbeat => "no answer for 2.0 s",
         LossReason::NoHandshake => "no answer to handshakes for 90 s",
         LossReason::ServerBye => "it has stopped",
+        LossReason::Revoked => "it has revoked this PC",
         LossReason::SessionPanicked => "the session failed",
     };
     format!("lost the server {endpoint} ({why}); trying again")

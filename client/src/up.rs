@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use tracing::info;
 use v6tun_host::{privilege, tun::Tun, udp::UdpSocket};
-use v6tun_proto::{ClientConfig, ClientTunnel};
+use v6tun_proto::{ClientConfig, ClientTunnel, Purpose};
 use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
 use self::{
@@ -79,6 +79,7 @@ fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {
         keepalive: KEEPALIVE,
         mtu_ceiling: way.mtu_ceiling,
         seed: getrandom::u64().context("cannot get random numbers")?,
+        purpose: Purpose::Lease,
     };
     Ok(ClientTunnel::new(config, Instant::now()))
 }

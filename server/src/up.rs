@@ -55,6 +55,7 @@ fn tunnel(config: &Config, uplink: &Uplink) -> Result<ServerTunnel> {
     let config = ServerConfig {
         private_key: config.private_key.clone(),
         clients: clients.collect(),
+        invitations: Vec::new(),
         mtu_ceiling: uplink_plan::mtu_ceiling(config, uplink),
         keepalive: KEEPALIVE,
         version: VERSION,

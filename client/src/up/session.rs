@@ -160,6 +160,8 @@ impl<'a> Session<'a> {
             }
             ClientEvent::NoAnswer { after, is_refused } => self.complain(after, is_refused).await,
             ClientEvent::ServerBye => info!("the server said bye"),
+            // Said only to those who come for that.
+            ClientEvent::Answered | ClientEvent::Enrolled { .. } | ClientEvent::EnrolRefused { .. } => {}
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;

@@ -15,7 +15,11 @@
 //! is probed by heartbeats (`liveness`), unless the address is configured: then the server may
 //! be a stock WireGuard one, is sent no control, and is lost when WireGuard's own handshakes
 //! have gone unanswered for 90 s.
+//!
+//! That is what a client does for the purpose of a lease. One that enrols another key goes no further than
+//! `Leasing`, where it repeats its request (`enrol`) until that is answered; one that knocks stops there.
 
+mod enrol;
 mod from_network;
 mod liveness;
 mod reconnect;
@@ -38,7 +42,7 @@ use reconnect::Reconnect;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub use state::{ClientConfig, ClientState, ClientTunnelStatus};
+pub use state::{ClientConfig, ClientState, ClientTunnelStatus, Purpose};
 
 /// The client's end of its tunnel.
 pub struct ClientTunnel {
@@ -142,7 +146,7 @@ impl ClientTunnel {
             let initiated = self.initiate(true, to_network, now);
             self.record.settle(initiated);
         }
-        self.pursue_lease(to_network, now);
+        self.pursue_request(to_network, now);
         if self.state == ClientState::Up || self.state == ClientState::Lost {
             self.watch_server(to_network, now);
         }
@@ -190,7 +194,8 @@ impl ClientTunnel {
         let watches = matches!(self.state, ClientState::Up | ClientState::Lost) && !self.is_stock();
         earliest(&[
             (self.reconnect.due(), DeadlineReason::Handshake),
-            (self.requester.due(), DeadlineReason::LeaseRequest),
+            (self.requester.due(), DeadlineReason::Request),
+            (self.visit_doubted_at(), DeadlineReason::Handshake),
             (self.liveness.due().filter(|_| watches), DeadlineReason::Heartbeat),
             (self.connected_by, DeadlineReason::Connected),
             (self.complain_at, DeadlineReason::NoAnswer),

@@ -15,7 +15,7 @@ mod responder;
 pub use carrier::CONTROL_PORT;
 pub(crate) use carrier::{ControlBuffer, Ends};
 pub use link_local::{SERVER_LINK_LOCAL, client_link_local};
-pub use message::RefusalReason;
+pub use message::{EnrolRefusal, RefusalReason};
 pub(crate) use message::{Envelope, LeaseTerms, Message};
 pub(crate) use requester::Requester;
 pub(crate) use responder::Responder;

@@ -1,12 +1,13 @@
 //! What happened, for the event loops to perform and to tell.
 
-use crate::control::RefusalReason;
+use crate::control::{EnrolRefusal, RefusalReason};
 use crate::limits::MAX_EVENTS;
+use crate::server_tunnel::VisitorId;
 use crate::{DropReason, Stats};
 use std::collections::VecDeque;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use v6tun_keys::PublicKey;
+use v6tun_keys::{PresharedKey, PublicKey};
 
 /// What a client holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct Lease {
 }
 
 /// What happened to a client's tunnel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientEvent {
     /// The address is known: given by the server, or configured and the handshake done.
     LeaseGranted(Lease),
@@ -64,6 +65,20 @@ pub enum ClientEvent {
     },
     /// The server took its leave while there was no working lease.
     ServerBye,
+    /// A handshake was answered, and nothing else was wanted ([`Purpose::Knock`](crate::Purpose::Knock)).
+    Answered,
+    /// The server has made the key that was sent a client ([`Purpose::Enrol`](crate::Purpose::Enrol)).
+    Enrolled {
+        /// What that key's handshakes are to be made with.
+        preshared_key: PresharedKey,
+        /// The client's name, as the server's owner chose it.
+        name: String,
+    },
+    /// The server has not. It is not asked again.
+    EnrolRefused {
+        /// Why.
+        reason: EnrolRefusal,
+    },
     /// The server's datagrams come, authenticated, from another address.
     EndpointMoved {
         /// Where it was.
@@ -82,6 +97,8 @@ pub enum LossReason {
     NoHandshake,
     /// The server took its leave.
     ServerBye,
+    /// The server says that this key is no client of its any more.
+    Revoked,
     /// The WireGuard engine failed and was made anew.
     SessionPanicked,
 }
@@ -133,6 +150,20 @@ pub enum ServerEvent {
         /// The key.
         key: PublicKey,
         /// The sender's address.
+        source: SocketAddr,
+    },
+    /// A visitor, who came with an invitation, asks for a key to become a client. It is answered by
+    /// [`handle_enrol_answer`](crate::ServerTunnel::handle_enrol_answer), and not asked for again before.
+    EnrolRequested {
+        /// Who is to be answered.
+        visitor: VisitorId,
+        /// The throw-away key of the invitation.
+        invitation: PublicKey,
+        /// The key that is to be a client's. Its owner has proved nothing.
+        client: PublicKey,
+        /// The name that the PC has; empty if it has none to suggest.
+        name: String,
+        /// Where the visitor is.
         source: SocketAddr,
     },
     /// The WireGuard engine failed on a message of that client; its session was given up.

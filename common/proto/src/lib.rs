@@ -36,11 +36,13 @@ mod timer;
 mod tunnel;
 
 pub use batch::{DatagramBatch, DatagramSpan, Outputs, PacketBatch, PacketSpan};
-pub use client_tunnel::{ClientConfig, ClientState, ClientTunnel, ClientTunnelStatus};
-pub use control::{CONTROL_PORT, RefusalReason, SERVER_LINK_LOCAL, client_link_local};
+pub use client_tunnel::{ClientConfig, ClientState, ClientTunnel, ClientTunnelStatus, Purpose};
+pub use control::{CONTROL_PORT, EnrolRefusal, RefusalReason, SERVER_LINK_LOCAL, client_link_local};
 pub use drop_reason::DropReason;
 pub use event::{ClientEvent, Lease, LossReason, ServerEvent};
-pub use server_tunnel::{ClientEntry, LeaseState, PeerStatus, ServerConfig, ServerTunnel};
+pub use server_tunnel::{
+    ClientEntry, EnrolAnswer, InvitationEntry, LeaseState, PeerStatus, ServerConfig, ServerTunnel, VisitorId,
+};
 pub use stats::Stats;
 pub use timer::{Deadline, DeadlineReason};
 pub use tunnel::Tunnel;

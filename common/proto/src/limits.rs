@@ -85,6 +85,16 @@ pub const MAX_QUEUED_PACKETS: usize = 256;
 /// Unknown keys that the server remembers, so as to name each at most once a minute.
 pub const MAX_UNKNOWN_KEYS: usize = 64;
 
+/// How long somebody who came with an invitation may take to enrol: two round trips, and the server's disk.
+pub const VISIT: Duration = Duration::from_secs(10);
+
+/// Visits at one time: some 3 MiB. At the most handshakes a second that are worked on without cookies a visit
+/// lasts a second at the least, also where somebody replays recorded handshakes.
+pub const MAX_VISITORS: usize = 256;
+
+/// Requests that one visit may make the server answer: one, and its repetitions after lost answers.
+pub const MAX_VISIT_REQUESTS: usize = 16;
+
 /// The smallest MTU of an IPv6 link (RFC 8200 section 5).
 pub const MIN_MTU: u16 = 1280;
 

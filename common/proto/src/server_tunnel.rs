@@ -15,11 +15,17 @@
 //!
 //!   Pending -> Pending: authenticated data after 5 s without either; LeaseNeeded again
 //! ```
+//!
+//! Clients come, go and change while it runs (`roster`). Beside them there are visitors (`visitor`, `enrol`):
+//! whoever shows the throw-away key of an invitation may ask to become a client, and nothing else.
 
+mod enrol;
 mod from_network;
 mod peer;
 mod peer_table;
+mod roster;
 mod unknown_keys;
+mod visitor;
 
 use crate::admission::Admission;
 use crate::batch::{DatagramBatch, Outputs};
@@ -39,7 +45,11 @@ use std::time::{Duration, Instant};
 use unknown_keys::UnknownKeys;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
 
+use visitor::Visitors;
+
+pub use enrol::EnrolAnswer;
 pub use peer::LeaseState;
+pub use visitor::VisitorId;
 
 /// What a server is made from.
 #[derive(Debug, Clone)]
@@ -48,6 +58,8 @@ pub struct ServerConfig {
     pub private_key: PrivateKey,
     /// Who may have a session; keys and addresses are distinct.
     pub clients: Vec<ClientEntry>,
+    /// Who may ask to become a client, open invitations and ended ones.
+    pub invitations: Vec<InvitationEntry>,
     /// The greatest inner packet in bytes that the server's own link allows; 1280 at the least.
     pub mtu_ceiling: u16,
     /// How long a client may be idle before it sends a heartbeat; zero: for ever.
@@ -69,6 +81,17 @@ pub struct ClientEntry {
     pub preshared_key: Option<PresharedKey>,
     /// The address that it is lent, as [`lease::assign`](crate::lease::assign) decides.
     pub address: Ipv6Addr,
+}
+
+/// An invitation, by what is derived from its secret. Whether it is still open is for whoever answers the
+/// [request](ServerEvent::EnrolRequested): one that has ended has a place here too, so that its visitors hear why
+/// they are refused.
+#[derive(Debug, Clone)]
+pub struct InvitationEntry {
+    /// The throw-away key.
+    pub public_key: PublicKey,
+    /// What its handshakes are made with.
+    pub preshared_key: PresharedKey,
 }
 
 /// One client as `status` shows it.
@@ -98,6 +121,7 @@ pub struct PeerStatus {
 pub struct ServerTunnel {
     identity: Identity,
     peers: PeerTable,
+    visitors: Visitors,
     admission: Admission,
     unknown_keys: UnknownKeys,
     terms: Terms,
@@ -115,9 +139,12 @@ impl ServerTunnel {
             keepalive: u16::try_from(config.keepalive.as_secs()).unwrap_or(u16::MAX),
             version: config.version,
         };
+        let mut visitors = Visitors::default();
+        config.invitations.into_iter().for_each(|invitation| visitors.invite(invitation));
         Self {
             identity: Identity::new(&config.private_key),
             peers: PeerTable::new(config.clients),
+            visitors,
             admission: Admission::new(ADMISSION_SOURCES, now),
             unknown_keys: UnknownKeys::default(),
             terms,
@@ -151,10 +178,13 @@ impl ServerTunnel {
             return;
         }
         self.identity.refresh();
+        self.visitors.expire(now);
         for place in self.peers.places() {
             self.tick(place, out.to_network);
+            self.tell_again(place, out.to_network, now);
         }
-        self.next_tick = self.peers.has_sessions().then(|| after(now, SESSION_TICK));
+        let is_needed = self.peers.has_sessions() || !self.visitors.is_empty();
+        self.next_tick = is_needed.then(|| after(now, SESSION_TICK));
     }
 
     /// The host carries that client's lease: answers the client and releases what was held.
@@ -202,7 +232,7 @@ impl ServerTunnel {
         earliest(&[(self.next_tick, DeadlineReason::SessionTick)])
     }
 
-    /// Every client, in the order of the configuration.
+    /// Every client.
     pub fn status(&self, now: Instant) -> Vec<PeerStatus> {
         self.peers.iter().map(|peer| peer.status(now)).collect()
     }
@@ -249,6 +279,14 @@ impl ServerTunnel {
             let reason = self.failed(place, error);
             self.record.count(reason);
         }
+    }
+
+    /// Tells a client that has not agreed to the change of its lease of it again.
+    fn tell_again(&mut self, place: usize, to_network: &mut DatagramBatch, now: Instant) {
+        let terms = self.terms;
+        let Some(peer) = self.peers.get_mut(place).filter(|peer| peer.is_reachable()) else { return };
+        let notice = peer.responder.tell_again(terms.of(peer.entry.address), now);
+        self.send_control(place, notice, to_network);
     }
 
     /// The end of a client's stay: no keys, no memory of it but its lease.

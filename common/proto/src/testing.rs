@@ -7,7 +7,7 @@ use crate::packet::{Ipv6Packet, tests::packet_between};
 use crate::session::{self, Handshake, Identity, Plaintext, Session};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Instant;
-use v6tun_keys::{PrivateKey, PublicKey};
+use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
 
 pub(crate) fn key(n: u8) -> PrivateKey {
     PrivateKey::from_bytes([n; 32])
@@ -86,7 +86,15 @@ pub(crate) struct RawPeer {
 
 impl RawPeer {
     pub(crate) fn new(own: &PrivateKey, other: &PublicKey) -> Self {
-        let with = session::Peer { public_key: other, preshared_key: None, keepalive: None };
+        Self::made_with(own, other, None)
+    }
+
+    pub(crate) fn with_preshared_key(own: &PrivateKey, other: &PublicKey, key: PresharedKey) -> Self {
+        Self::made_with(own, other, Some(&key))
+    }
+
+    fn made_with(own: &PrivateKey, other: &PublicKey, preshared_key: Option<&PresharedKey>) -> Self {
+        let with = session::Peer { public_key: other, preshared_key, keepalive: None };
         let session = Identity::new(own).session(&with, 0x00ab_cdef);
         let ends = Ends { ours: client_link_local(&own.public_key()), theirs: SERVER_LINK_LOCAL };
         Self { session, ends }

@@ -20,8 +20,8 @@ pub enum DeadlineReason {
     SessionTick,
     /// The next handshake initiation.
     Handshake,
-    /// The next repetition of a lease request.
-    LeaseRequest,
+    /// The next repetition of a request: for a lease, or to enrol.
+    Request,
     /// A heartbeat to send, to repeat, or to give up on.
     Heartbeat,
     /// The end of the wait for a first round-trip time.

@@ -75,6 +75,8 @@ impl Server<'_> {
             ServerEvent::UnknownKey { key, source } => {
                 warn!(%key, %source, "handshake from a key that no [[client]] has");
             }
+            // Nobody is invited yet.
+            ServerEvent::EnrolRequested { .. } => {}
             ServerEvent::SessionPanicked { name } => {
                 warn!(client = name, "its session broke on a message and was given up; it will reconnect");
             }

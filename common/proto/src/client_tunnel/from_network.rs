@@ -1,6 +1,6 @@
 //! What the client does with a datagram.
 
-use super::{ClientState, ClientTunnel};
+use super::{ClientState, ClientTunnel, Purpose};
 use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, LeaseTerms, Message};
 use crate::datagram::Datagram;
@@ -98,6 +98,25 @@ impl ClientTunnel {
         let was_in_doubt = self.state == ClientState::Lost || self.liveness.is_in_doubt();
         self.liveness.heard(now);
         let drained = self.send_queued(to_network, now);
+        match &self.config.purpose {
+            Purpose::Lease => self.resume(was_in_doubt, to_network, now),
+            Purpose::Enrol { .. } => {
+                self.state = ClientState::Leasing;
+                self.requester.start(now);
+                self.requester.hurry(now);
+            }
+            Purpose::Knock if self.state == ClientState::Connecting => {
+                self.state = ClientState::Leasing;
+                self.record.tell(ClientEvent::Answered);
+            }
+            Purpose::Knock => {}
+        }
+        self.pursue_request(to_network, now);
+        drained
+    }
+
+    /// Goes on to a lease, or with one, now that there are new keys.
+    fn resume(&mut self, was_in_doubt: bool, to_network: &mut DatagramBatch, now: Instant) {
         match (self.config.address, self.state) {
             (Some(address), ClientState::Connecting) => {
                 let lease = self.stock_lease(address);
@@ -119,8 +138,6 @@ impl ClientTunnel {
             }
             _ => {}
         }
-        self.pursue_lease(to_network, now);
-        drained
     }
 
     fn stock_lease(&self, address: Ipv6Addr) -> Lease {
@@ -179,20 +196,25 @@ impl ClientTunnel {
         now: Instant,
     ) -> Result<(), DropReason> {
         self.server_speaks = true;
+        let request_id = envelope.request_id;
+        if self.config.purpose != Purpose::Lease {
+            return self.receive_enrol_answer(request_id, envelope.message);
+        }
         match envelope.message {
-            Message::Lease(terms) if self.requester.accept(envelope.request_id) => {
+            Message::Lease(terms) if self.requester.accept(request_id) => {
                 self.take_lease(&terms, to_network, now);
             }
-            Message::Refused { reason } if self.requester.refused(envelope.request_id, now) => {
+            Message::Refused { reason } if self.requester.refused(request_id, now) => {
                 self.record.tell(ClientEvent::LeaseRefused { reason });
             }
             Message::LeaseChanged(terms) => {
                 self.take_lease(&terms, to_network, now);
-                let accepted = Envelope { message: Message::LeaseAccepted, ..envelope };
+                let accepted = Envelope { request_id, message: Message::LeaseAccepted };
                 self.send_control(&accepted, to_network, now)?;
             }
-            Message::HeartbeatReply => self.heartbeat_answered(envelope.request_id, now)?,
+            Message::HeartbeatReply => self.heartbeat_answered(request_id, now)?,
             Message::Bye { pause } => self.server_said_bye(pause, now),
+            Message::Revoked => self.lost(LossReason::Revoked, now, now),
             _ => return Err(DropReason::ControlUnexpected),
         }
         Ok(())

@@ -24,6 +24,24 @@ pub struct ClientConfig {
     pub mtu_ceiling: u16,
     /// Seeds the receiver index and the jitter of tries.
     pub seed: u64,
+    /// What the server is wanted for.
+    pub purpose: Purpose,
+}
+
+/// What a client wants of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// An address, and packets to and from it.
+    Lease,
+    /// That another key becomes a client: the client is a visitor, with the key of an invitation.
+    Enrol {
+        /// The key.
+        public_key: PublicKey,
+        /// The name that is suggested: `[a-z0-9-]{1,63}`, or empty.
+        name: String,
+    },
+    /// Nothing but a handshake, which tells that the server knows our key.
+    Knock,
 }
 
 /// How far a client has come.

@@ -28,6 +28,7 @@ fn config(address: Option<Ipv6Addr>) -> ClientConfig {
         keepalive: Duration::from_secs(25),
         mtu_ceiling: 1432,
         seed: 1,
+        purpose: Purpose::Lease,
     }
 }
 

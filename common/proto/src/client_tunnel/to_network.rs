@@ -1,7 +1,7 @@
 //! What the client sends: packets, control, and whatever time makes due.
 
 use super::liveness::Verdict;
-use super::{ClientState, ClientTunnel};
+use super::{ClientState, ClientTunnel, Purpose};
 use crate::batch::DatagramBatch;
 use crate::control::{ControlBuffer, Envelope, Message};
 use crate::datagram::Datagram;
@@ -147,14 +147,27 @@ impl ClientTunnel {
         self.initiate(false, to_network, now)
     }
 
-    pub(super) fn pursue_lease(&mut self, to_network: &mut DatagramBatch, now: Instant) {
+    /// Sends the request under way, if it is due.
+    pub(super) fn pursue_request(&mut self, to_network: &mut DatagramBatch, now: Instant) {
         if let Some(request_id) = self.requester.poll(now) {
-            let message = Message::LeaseRequest { client_version: VERSION };
+            let message = self.request();
             let sent = self.send_control(&Envelope { request_id, message }, to_network, now);
             self.record.settle(sent);
         }
         if self.state == ClientState::Leasing && self.requester.poll_silence(now) {
             self.record.tell(ClientEvent::LeaseRefused { reason: RefusalReason::NoAnswer });
+        }
+        if self.visit_doubted_at().is_some_and(|at| now >= at) {
+            self.reconnect.start(now);
+        }
+    }
+
+    fn request(&self) -> Message {
+        match &self.config.purpose {
+            Purpose::Enrol { public_key, name } => {
+                Message::Enrol { public_key: *public_key, name: name.clone() }
+            }
+            Purpose::Lease | Purpose::Knock => Message::LeaseRequest { client_version: VERSION },
         }
     }
 

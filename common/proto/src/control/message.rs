@@ -11,19 +11,20 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Duration;
+use v6tun_keys::{PresharedKey, PublicKey, is_client_name};
 
 /// The version of the whole set of messages.
 const VERSION: u8 = 1;
 
 /// A message and the id by which an answer is matched to its request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Envelope {
     pub(crate) request_id: u32,
     pub(crate) message: Message,
 }
 
 /// What the two ends tell each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
     /// Client: which address is mine? Answered by `Lease` or `Refused`, perhaps after a while.
     LeaseRequest { client_version: (u16, u16, u16) },
@@ -41,10 +42,66 @@ pub(crate) enum Message {
     HeartbeatReply,
     /// Either: I stop. Seconds to wait before the next try, if one is worth waiting for.
     Bye { pause: Option<u16> },
+    /// A visitor, who came with an invitation: make this key a client. Answered by `Enrolled` or
+    /// `EnrolRefused`, perhaps after a while. The name is a suggestion, and may be empty.
+    Enrol {
+        #[serde(with = "raw_key")]
+        public_key: PublicKey,
+        name: String,
+    },
+    /// Server: it is one, of that name; its handshakes are to be made with that preshared key.
+    Enrolled {
+        #[serde(with = "raw_key")]
+        preshared_key: PresharedKey,
+        name: String,
+    },
+    /// Server: it is not.
+    EnrolRefused { reason: EnrolRefusal },
+    /// Server: you are a client no longer.
+    Revoked,
 }
 
 /// How many messages there are in this version.
-const MESSAGES: u32 = 8;
+const MESSAGES: u32 = 12;
+
+/// Keys as their 32 bytes, not as the text that people read.
+mod raw_key {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use v6tun_keys::{KEY_LEN, PresharedKey, PublicKey};
+
+    pub(super) trait RawKey: Sized {
+        fn bytes(&self) -> &[u8; KEY_LEN];
+        fn from_raw(bytes: [u8; KEY_LEN]) -> Self;
+    }
+
+    impl RawKey for PublicKey {
+        fn bytes(&self) -> &[u8; KEY_LEN] {
+            self.as_bytes()
+        }
+
+        fn from_raw(bytes: [u8; KEY_LEN]) -> Self {
+            Self::from_bytes(bytes)
+        }
+    }
+
+    impl RawKey for PresharedKey {
+        fn bytes(&self) -> &[u8; KEY_LEN] {
+            self.as_bytes()
+        }
+
+        fn from_raw(bytes: [u8; KEY_LEN]) -> Self {
+            Self::from_bytes(bytes)
+        }
+    }
+
+    pub(super) fn serialize<K: RawKey, S: Serializer>(key: &K, serializer: S) -> Result<S::Ok, S::Error> {
+        key.bytes().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, K: RawKey, D: Deserializer<'de>>(deserializer: D) -> Result<K, D::Error> {
+        <[u8; KEY_LEN]>::deserialize(deserializer).map(K::from_raw)
+    }
+}
 
 /// What is lent, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +166,81 @@ impl fmt::Display for RefusalReason {
     }
 }
 
+/// Why nobody was enrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+pub enum EnrolRefusal {
+    /// Another PC has used the invitation.
+    AlreadyUsed,
+    /// Its time is over, by the server's clock.
+    Expired,
+    /// The server's owner has taken it back.
+    Withdrawn,
+    /// The server has no address left to lend.
+    PoolFull,
+    /// The key is the server's own, another client's, or one that nobody can own.
+    KeyRefused,
+    /// The server cannot write it down.
+    NotSaved,
+    /// A reason that a newer server gives.
+    Other(u8),
+}
+
+impl EnrolRefusal {
+    const KNOWN: [Self; 6] =
+        [Self::AlreadyUsed, Self::Expired, Self::Withdrawn, Self::PoolFull, Self::KeyRefused, Self::NotSaved];
+}
+
+impl From<u8> for EnrolRefusal {
+    fn from(code: u8) -> Self {
+        Self::KNOWN.into_iter().find(|known| u8::from(*known) == code).unwrap_or(Self::Other(code))
+    }
+}
+
+impl From<EnrolRefusal> for u8 {
+    fn from(reason: EnrolRefusal) -> Self {
+        match reason {
+            EnrolRefusal::AlreadyUsed => 1,
+            EnrolRefusal::Expired => 2,
+            EnrolRefusal::Withdrawn => 3,
+            EnrolRefusal::PoolFull => 4,
+            EnrolRefusal::KeyRefused => 5,
+            EnrolRefusal::NotSaved => 6,
+            EnrolRefusal::Other(code) => code,
+        }
+    }
+}
+
+impl fmt::Display for EnrolRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyUsed => f.write_str("the invitation is already used"),
+            Self::Expired => f.write_str("the invitation has expired"),
+            Self::Withdrawn => f.write_str("the invitation was withdrawn"),
+            Self::PoolFull => f.write_str("the server has no address left"),
+            Self::KeyRefused => f.write_str("the server refuses this key"),
+            Self::NotSaved => f.write_str("the server cannot write the new client down"),
+            Self::Other(code) => write!(f, "the server gives reason {code}, which is not known here"),
+        }
+    }
+}
+
+impl Message {
+    /// Whether what the fields say makes sense.
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Lease(terms) | Self::LeaseChanged(terms) => terms.is_sound(),
+            Self::Enrol { name, .. } => name.is_empty() || is_client_name(name),
+            Self::Enrolled { name, .. } => is_client_name(name),
+            _ => true,
+        }
+    }
+}
+
 impl Envelope {
     /// Writes it into `room` and gives its length.
     pub(crate) fn encode(&self, room: &mut [u8]) -> Option<usize> {
-        let parts = (VERSION, self.request_id, self.message);
+        let parts = (VERSION, self.request_id, &self.message);
         postcard::to_slice(&parts, room).ok().map(|written| written.len())
     }
 
@@ -129,11 +257,7 @@ impl Envelope {
             return Err(DropReason::ControlUnknownMessage);
         }
         let (message, rest) = postcard::take_from_bytes::<Message>(rest).map_err(malformed)?;
-        let is_sound = match &message {
-            Message::Lease(terms) | Message::LeaseChanged(terms) => terms.is_sound(),
-            _ => true,
-        };
-        if is_sound && rest.is_empty() {
+        if message.is_sound() && rest.is_empty() {
             Ok(Self { request_id, message })
         } else {
             Err(DropReason::ControlMalformed)
@@ -162,6 +286,10 @@ mod tests {
             Message::Heartbeat,
             Message::HeartbeatReply,
             Message::Bye { pause: Some(10) },
+            Message::Enrol { public_key: PublicKey::from_bytes([7; 32]), name: "pc".to_owned() },
+            Message::Enrolled { preshared_key: PresharedKey::from_bytes([9; 32]), name: "pc".to_owned() },
+            Message::EnrolRefused { reason: EnrolRefusal::AlreadyUsed },
+            Message::Revoked,
         ]
     }
 
@@ -175,7 +303,8 @@ mod tests {
     fn every_message_comes_back_as_it_was() {
         for message in all_messages() {
             for request_id in [0, 127, 128, u32::MAX] {
-                let bytes = encoded(request_id, message);
+                let bytes = encoded(request_id, message.clone());
+                let message = message.clone();
                 assert_eq!(Envelope::decode(&bytes), Ok(Envelope { request_id, message }));
             }
         }
@@ -197,12 +326,42 @@ mod tests {
         assert_eq!(encoded(1, Message::HeartbeatReply), [1, 1, 6]);
         assert_eq!(encoded(0, Message::Bye { pause: None }), [1, 0, 7, 0]);
         assert_eq!(encoded(0, Message::Bye { pause: Some(60) }), [1, 0, 7, 1, 60]);
+        assert_eq!(encoded(3, Message::EnrolRefused { reason: EnrolRefusal::Withdrawn }), [1, 3, 10, 3]);
+        assert_eq!(encoded(0, Message::Revoked), [1, 0, 11]);
+        let mut enrol = vec![1, 3, 8];
+        enrol.extend([7; 32]);
+        enrol.extend([2, b'p', b'c']);
+        let public_key = PublicKey::from_bytes([7; 32]);
+        assert_eq!(encoded(3, Message::Enrol { public_key, name: "pc".to_owned() }), enrol);
+        let mut enrolled = vec![1, 3, 9];
+        enrolled.extend([9; 32]);
+        enrolled.extend([2, b'p', b'c']);
+        let preshared_key = PresharedKey::from_bytes([9; 32]);
+        assert_eq!(encoded(3, Message::Enrolled { preshared_key, name: "pc".to_owned() }), enrolled);
+    }
+
+    #[test]
+    fn a_name_that_could_act_on_a_terminal_is_refused() {
+        let public_key = PublicKey::from_bytes([7; 32]);
+        for name in ["a\u{1b}[31m", "My PC", "pc\n"] {
+            let bytes = encoded(1, Message::Enrol { public_key, name: name.to_owned() });
+            assert_eq!(Envelope::decode(&bytes), Err(DropReason::ControlMalformed), "{name:?}");
+        }
+        let nameless = Message::Enrol { public_key, name: String::new() };
+        assert!(Envelope::decode(&encoded(1, nameless)).is_ok());
+    }
+
+    #[test]
+    fn reasons_keep_their_codes() {
+        for code in 0..=u8::MAX {
+            assert_eq!(u8::from(EnrolRefusal::from(code)), code);
+        }
     }
 
     #[test]
     fn what_is_not_known_here_is_told_from_what_is_broken() {
         assert_eq!(Envelope::decode(&[2, 0, 5]), Err(DropReason::ControlUnknownVersion));
-        assert_eq!(Envelope::decode(&[1, 0, 8]), Err(DropReason::ControlUnknownMessage));
+        assert_eq!(Envelope::decode(&[1, 0, 12]), Err(DropReason::ControlUnknownMessage));
         for broken in [&[][..], &[1], &[1, 0], &[1, 0, 5, 0], &[1, 0x80, 0x80, 0x80, 0x80, 0x80]] {
             assert_eq!(Envelope::decode(broken), Err(DropReason::ControlMalformed));
         }
@@ -230,7 +389,7 @@ mod tests {
         }
 
         #[test]
-        fn decoding_what_begins_well_never_panics(number in 0u8..9, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn decoding_what_begins_well_never_panics(number in 0u8..13, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut bytes = vec![1, 0, number];
             bytes.extend(rest);
             if let Ok(envelope) = Envelope::decode(&bytes) {

@@ -44,6 +44,14 @@ impl Requester {
         }
     }
 
+    /// The request under way is due at once: there is a new session, which the server may have asked for in
+    /// place of one that it has forgotten.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        if let Some(pending) = &mut self.pending {
+            pending.due = now;
+        }
+    }
+
     /// When the request is to be sent next.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.due)

@@ -57,7 +57,7 @@ impl Responder {
         self.waiting.take().map(|request_id| Envelope { request_id, message })
     }
 
-    /// What to tell a client that has just used an address which is not its lease.
+    /// What to tell a client whose lease is another than the address that it uses, or used last.
     pub(crate) fn wrong_source(&mut self, terms: LeaseTerms, now: Instant) -> Option<Envelope> {
         let is_due = match self.change {
             Change::NotTold => true,
@@ -69,6 +69,17 @@ impl Responder {
         }
         self.change = Change::Told { again_at: after(now, Self::TELL_AGAIN) };
         Some(Envelope { request_id: 0, message: Message::LeaseChanged(terms) })
+    }
+
+    /// The lease is another from here on: the client has to be told, whatever it agreed to before.
+    pub(crate) fn lease_moved(&mut self) {
+        self.change = Change::NotTold;
+    }
+
+    /// What to tell a client that was told of a change and has not agreed yet.
+    pub(crate) fn tell_again(&mut self, terms: LeaseTerms, now: Instant) -> Option<Envelope> {
+        let is_told = matches!(self.change, Change::Told { .. });
+        if is_told { self.wrong_source(terms, now) } else { None }
     }
 
     /// Notes that the client agrees; false if it was told nothing.

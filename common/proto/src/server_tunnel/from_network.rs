@@ -77,12 +77,16 @@ impl ServerTunnel {
         }
         let key = self.identity.claimed_key(datagram).ok_or(DropReason::HandshakeRefused)?;
         let Some(place) = self.peers.by_key(&key) else {
+            if self.visitors.is_invited(&key) {
+                return self.receive_visit(key, source, datagram, to_network, now);
+            }
             if self.unknown_keys.is_worth_telling(key, now) {
                 self.record.tell(ServerEvent::UnknownKey { key, source });
             }
             return Err(DropReason::UnknownKey);
         };
-        let is_first = self.peers.open_session(place, &self.identity, &mut self.rng);
+        let index = self.peers.free_index(&mut self.rng, |index| self.visitors.is_taken(index));
+        let is_first = self.peers.open_session(place, &self.identity, index);
         let peer = self.peers.get_mut(place).ok_or(DropReason::UnknownKey)?;
         let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
         // The answer goes to where the question came from, and moves nothing.
@@ -147,7 +151,9 @@ impl ServerTunnel {
         out: &mut Outputs<'_>,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let place = self.peers.by_receiver(arrival.receiver).ok_or(DropReason::NoSession)?;
+        let Some(place) = self.peers.by_receiver(arrival.receiver) else {
+            return self.receive_from_visitor((arrival.source, arrival.receiver), arrival.datagram, out);
+        };
         let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
         let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
@@ -220,7 +226,9 @@ impl ServerTunnel {
                     LeaseState::Unused | LeaseState::Pending => None,
                 }
             }
-            Message::Heartbeat => Some(Envelope { message: Message::HeartbeatReply, ..envelope }),
+            Message::Heartbeat => {
+                Some(Envelope { request_id: envelope.request_id, message: Message::HeartbeatReply })
+            }
             Message::LeaseAccepted if peer.responder.change_accepted() => None,
             Message::Bye { .. } => {
                 self.left(place);

@@ -132,11 +132,31 @@ impl Peer {
         }
     }
 
+    /// Whether it can be sent something now.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.endpoint.address().is_some() && self.session.as_ref().is_some_and(Session::has_keys)
+    }
+
+    /// Gives up what is held for the lease, and gives its number.
+    pub(crate) fn drop_held(&mut self) -> usize {
+        std::mem::take(&mut self.lease.held).len()
+    }
+
+    /// The client's address is another from here on: one that the host carries already, if it carried the one
+    /// before.
+    pub(crate) fn lease_moved(&mut self) {
+        self.responder.lease_moved();
+        if self.lease.state != LeaseState::Ready {
+            self.lease.state = LeaseState::Unused;
+            self.lease.since = None;
+        }
+    }
+
     /// Forgets everything about the client's stay; its lease stays.
     pub(crate) fn leave(&mut self, record: &mut Record<ServerEvent>) {
         self.endpoint = Endpoint::default();
         self.responder = Responder::default();
-        record.count_all(DropReason::LeasePending, std::mem::take(&mut self.lease.held).len());
+        record.count_all(DropReason::LeasePending, self.drop_held());
         self.has_queued = false;
         if self.told.take().is_some() {
             let (name, client) = (self.entry.name.clone(), self.entry.public_key);
@@ -180,7 +200,7 @@ impl Peer {
     pub(crate) fn lease_failed(&mut self, now: Instant) -> usize {
         self.lease.state = LeaseState::Failed;
         self.lease.since = Some(now);
-        std::mem::take(&mut self.lease.held).len()
+        self.drop_held()
     }
 
     /// Encrypts and sends, or leaves the packet to wait for a session.

@@ -10,9 +10,9 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 use v6tun_keys::PublicKey;
 
-/// All peers, in the order of the configuration; a *place* is a peer's position in it.
+/// All peers; a *place* is a peer's position, which it keeps. A place that was given up is given out again.
 pub(crate) struct PeerTable {
-    peers: Vec<Peer>,
+    peers: Vec<Option<Peer>>,
     by_key: HashMap<PublicKey, usize>,
     by_address: HashMap<Ipv6Addr, usize>,
     /// By the upper 24 bits of a receiver index, which one session has to itself.
@@ -21,10 +21,52 @@ pub(crate) struct PeerTable {
 
 impl PeerTable {
     pub(crate) fn new(clients: Vec<ClientEntry>) -> Self {
-        let by_key = clients.iter().enumerate().map(|(place, c)| (c.public_key, place)).collect();
-        let by_address = clients.iter().enumerate().map(|(place, c)| (c.address, place)).collect();
-        let peers = clients.into_iter().map(Peer::new).collect();
-        Self { peers, by_key, by_address, by_index: HashMap::new() }
+        let mut table = Self {
+            peers: Vec::with_capacity(clients.len()),
+            by_key: HashMap::new(),
+            by_address: HashMap::new(),
+            by_index: HashMap::new(),
+        };
+        for client in clients {
+            table.insert(client);
+        }
+        table
+    }
+
+    /// Takes a client in, unless its key or its address is somebody's already. Says whether it did.
+    pub(crate) fn insert(&mut self, client: ClientEntry) -> bool {
+        if self.by_key.contains_key(&client.public_key) || self.by_address.contains_key(&client.address) {
+            return false;
+        }
+        let place = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
+        self.by_key.insert(client.public_key, place);
+        self.by_address.insert(client.address, place);
+        let peer = Some(Peer::new(client));
+        match self.peers.get_mut(place) {
+            Some(free) => *free = peer,
+            None => self.peers.push(peer),
+        }
+        true
+    }
+
+    /// Lets a peer go, whose session was closed.
+    pub(crate) fn remove(&mut self, place: usize) -> Option<Peer> {
+        let peer = self.peers.get_mut(place)?.take()?;
+        self.by_key.remove(&peer.entry.public_key);
+        self.by_address.remove(&peer.entry.address);
+        Some(peer)
+    }
+
+    /// Gives a peer another address, unless that is somebody's. Says whether it did.
+    pub(crate) fn set_address(&mut self, place: usize, address: Ipv6Addr) -> bool {
+        if self.by_address.get(&address).is_some_and(|holder| *holder != place) {
+            return false;
+        }
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return false };
+        self.by_address.remove(&peer.entry.address);
+        self.by_address.insert(address, place);
+        peer.entry.address = address;
+        true
     }
 
     pub(crate) fn by_key(&self, key: &PublicKey) -> Option<usize> {
@@ -40,11 +82,11 @@ impl PeerTable {
     }
 
     pub(crate) fn get_mut(&mut self, place: usize) -> Option<&mut Peer> {
-        self.peers.get_mut(place)
+        self.peers.get_mut(place)?.as_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter()
+        self.peers.iter().flatten()
     }
 
     pub(crate) fn places(&self) -> Range<usize> {
@@ -55,17 +97,21 @@ impl PeerTable {
         !self.by_index.is_empty()
     }
 
-    /// Gives the peer a session under a random index of its own, unless it has one. Says whether
-    /// it was given one.
-    pub(crate) fn open_session(&mut self, place: usize, identity: &Identity, rng: &mut StdRng) -> bool {
-        let Some(peer) = self.peers.get_mut(place) else { return false };
+    /// A receiver index that no session of a peer has, and none that `is_taken` knows.
+    pub(crate) fn free_index(&self, rng: &mut StdRng, is_taken: impl Fn(u32) -> bool) -> u32 {
+        let mut index = rng.random_range(0..1 << 24);
+        // Some 16 million indices for at most as many sessions as there are clients and visitors.
+        while self.by_index.contains_key(&index) || is_taken(index) {
+            index = rng.random_range(0..1 << 24);
+        }
+        index
+    }
+
+    /// Gives the peer a session under that free index, unless it has one. Says whether it was given one.
+    pub(crate) fn open_session(&mut self, place: usize, identity: &Identity, index: u32) -> bool {
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return false };
         if peer.session.is_some() {
             return false;
-        }
-        let mut index = rng.random_range(0..1 << 24);
-        // Some 16 million indices for at most as many sessions as there are clients.
-        while self.by_index.contains_key(&index) {
-            index = rng.random_range(0..1 << 24);
         }
         let with = session::Peer {
             public_key: &peer.entry.public_key,
@@ -79,7 +125,7 @@ impl PeerTable {
 
     /// Drops the peer's keys and its index. Gives the number of packets that waited for keys.
     pub(crate) fn close_session(&mut self, place: usize) -> usize {
-        let Some(peer) = self.peers.get_mut(place) else { return 0 };
+        let Some(peer) = self.get_mut(place) else { return 0 };
         peer.endpoint.forget_sessions();
         let Some(mut session) = peer.session.take() else { return 0 };
         self.by_index.remove(&session.index());

@@ -1,5 +1,9 @@
 mod control;
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod enrol;
 mod hostile;
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod roster;
 
 use super::*;
 use crate::limits::{MAX_HELD_PACKETS, MAX_WAITING_PACKETS};
@@ -29,6 +33,7 @@ fn config() -> ServerConfig {
         keepalive: Duration::from_secs(25),
         version: (0, 1, 0),
         seed: 1,
+        invitations: Vec::new(),
     }
 }
 

@@ -133,7 +133,10 @@ fn a_server_that_says_bye_is_lost_at_once_and_its_successor_found_in_a_second() 
     world.stop_server();
     world.run(Duration::from_millis(11));
     let reason = LossReason::ServerBye;
-    assert_eq!(world.clients[0].events.last().map(|(_, event)| *event), Some(ClientEvent::Lost { reason }));
+    assert_eq!(
+        world.clients[0].events.last().map(|(_, event)| event.clone()),
+        Some(ClientEvent::Lost { reason })
+    );
     world.start_server();
     let restarted = world.elapsed;
     world.run_until(Duration::from_secs(1), |world| world.told(0, restarted, is_returned));

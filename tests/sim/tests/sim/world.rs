@@ -6,8 +6,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use v6tun_keys::{PrivateKey, PublicKey};
 use v6tun_proto::{
-    ClientConfig, ClientEntry, ClientEvent, ClientTunnel, DatagramBatch, Outputs, PacketBatch, ServerConfig,
-    ServerEvent, ServerTunnel,
+    ClientConfig, ClientEntry, ClientEvent, ClientTunnel, DatagramBatch, Outputs, PacketBatch, Purpose,
+    ServerConfig, ServerEvent, ServerTunnel,
 };
 use v6tun_sim::{Conditions, Network, Travelling};
 
@@ -128,6 +128,7 @@ impl World {
             keepalive: Duration::from_secs(25),
             mtu_ceiling: 1440,
             seed: seed + n as u64,
+            purpose: Purpose::Lease,
         };
         let tunnel = ClientTunnel::new(config, self.now());
         let client = Client { tunnel, address: nat(n), events: Vec::new(), packets: Vec::new() };
@@ -154,6 +155,7 @@ impl World {
             keepalive: Duration::from_secs(25),
             version: (0, 1, 0),
             seed: 5,
+            invitations: Vec::new(),
         };
         self.server = Server::Ours(Box::new(ServerTunnel::new(config, self.now())));
     }

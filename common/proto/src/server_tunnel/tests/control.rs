@@ -10,12 +10,12 @@ fn bare_terms() -> Terms {
 fn a_lease_request_is_answered_when_the_host_is_ready_and_then_at_once() {
     let mut rig = Rig::connected();
     let request = Message::LeaseRequest { client_version: (0, 1, 0) };
-    rig.control(1, request);
-    rig.control(1, request);
+    rig.control(1, request.clone());
+    rig.control(1, request.clone());
     assert!(rig.lent.datagrams().is_empty());
     rig.lease_ready();
     let lease = Message::Lease(bare_terms().of(lease()));
-    assert_eq!(rig.answer(), Envelope { request_id: 1, message: lease });
+    assert_eq!(rig.answer(), Envelope { request_id: 1, message: lease.clone() });
     rig.control(2, request);
     assert_eq!(rig.answer(), Envelope { request_id: 2, message: lease });
     assert!(rig.lent.packets().is_empty(), "control is never shown to the tun");
