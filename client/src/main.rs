@@ -7,6 +7,9 @@
 mod args;
 mod config;
 mod endpoint;
+mod enrolment;
+mod forget;
+mod interruption;
 mod patience;
 mod route_plan;
 mod spoken;
@@ -18,7 +21,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use args::{Args, Command};
-use clap::Parser;
 use v6tun_cli::{error_report, logging};
 use v6tun_wire::Role;
 
@@ -26,7 +28,10 @@ use v6tun_wire::Role;
 const ROLE: Role = Role::CLIENT;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     logging::init(args.global.verbose, args.global.quiet);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +45,8 @@ fn run(args: &Args) -> Result<()> {
     let outcome = runtime.block_on(async {
         match &args.command {
             Command::Up(options) => up::run(&args.global, options).await,
+            Command::Join(options) => enrolment::join(&args.global, options).await,
+            Command::Forget(options) => forget::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => status::run(&args.global, options).await,
         }

@@ -39,6 +39,15 @@ pub(crate) fn not_found_yet(last: SocketAddr) -> String {
     format!("the server's name is not found yet; trying its last address {last}")
 }
 
+/// `endpoint` is the invitation's.
+pub(crate) fn enrolled(name: &str, endpoint: &str) -> String {
+    format!("enrolled as {name} at {endpoint}")
+}
+
+pub(crate) fn known(endpoint: &str) -> String {
+    format!("this PC is enrolled at {endpoint} already; `sudo {} up` connects", ROLE.program)
+}
+
 pub(crate) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
     let why = match reason {
         LossReason::NoHeartbeat => "no answer for 2.0 s",

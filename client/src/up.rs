@@ -8,7 +8,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use tracing::info;
-use v6tun_host::{privilege, tun::Tun, udp::UdpSocket};
+use v6tun_cli::Failure;
+use v6tun_host::{
+    privilege::{self, PrivilegeError},
+    tun::Tun,
+    udp::UdpSocket,
+};
 use v6tun_proto::{ClientConfig, ClientTunnel, Purpose};
 use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
@@ -17,24 +22,48 @@ use self::{
     way::{Lookup, Way},
 };
 use crate::{
-    ROLE, args::UpArgs, config::Config, patience::Patience, route_plan, state_file::StateFile, status::Status,
+    ROLE,
+    args::UpArgs,
+    config::{self, Config},
+    enrolment::{self, Typed},
+    patience::Patience,
+    route_plan,
+    state_file::StateFile,
+    status::Status,
 };
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     let patience = Patience::start(args.wait);
-    let path = ROLE.config_path(global)?;
+    let invitation = args.invitation.as_ref().map(Typed::read).transpose()?;
     if args.common.dry_run {
-        let config = Config::load(&path)?;
-        let last = StateFile::read(StateFile::path(global), &config);
-        return dry_run::run(global, &config, last.address()).await;
+        return dry_run::run(global, invitation.as_ref()).await;
     }
-    privilege::require_net_admin().or_failed()?;
-    let config = Config::load(&path)?;
+    require_privilege(invitation.is_some())?;
+    // What is written already is checked before anything is done.
+    let path = if invitation.is_some() { config::path(global) } else { config::existing_path(global)? };
+    let written = if invitation.is_some() { None } else { Some(Config::load(&path)?) };
     v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| {
+        if let Some(invitation) = &invitation
+            && enrolment::run(invitation, &path, host.operator, patience).await?.is_none()
+        {
+            return Ok(());
+        }
+        let config = written.map_or_else(|| Config::load(&path), Ok)?;
         let state_file = StateFile::read(StateFile::path(global), &config);
         connect_until_stopped(&config, state_file, patience, host).await
     })
     .await
+}
+
+/// The usual hint repeats the command line, where an invitation is not to be shown.
+fn require_privilege(is_invited: bool) -> Result<()> {
+    match privilege::require_net_admin() {
+        Err(error @ PrivilegeError::Missing) if is_invited => {
+            let hint = format!("`sudo {} up -` reads the invitation from standard input", ROLE.program);
+            Err(Failure::failed(error.to_string()).with_hint(hint).into())
+        }
+        outcome => outcome.or_failed(),
+    }
 }
 
 /// From the look-up of the server to the last datagram.

@@ -8,9 +8,12 @@ use tokio::{
     time::sleep,
 };
 use tracing::info;
-use v6tun_wire::{Operator, Response, Wish};
+use v6tun_wire::Operator;
 
-use crate::{config::Config, endpoint::Endpoint, patience::Patience, spoken, status::Status};
+use crate::{
+    config::Config, endpoint::Endpoint, interruption::unless_stopped, patience::Patience, spoken,
+    status::Status,
+};
 
 /// So long a name service may take before the server is tried where it was last. A working one answers within this.
 const LOOKUP_HEAD_START: Duration = Duration::from_secs(2);
@@ -55,23 +58,14 @@ pub(super) async fn find(
 ) -> Result<Option<SocketAddr>> {
     let endpoint = &config.endpoint;
     lookup.start(endpoint);
-    let found = first_found(last, lookup, LOOKUP_HEAD_START);
-    tokio::pin!(found);
-    loop {
+    let doing = format!("looking up {endpoint}");
+    let found = async {
         tokio::select! {
-            found = &mut found => return found.map(Some),
-            () = patience.over() => {
-                return Err(anyhow!("still looking up {endpoint}").context(patience.failure()));
-            }
-            wish = operator.next() => match wish {
-                Wish::Stop => return Ok(None),
-                Wish::Status(reply) => {
-                    // Whoever asked may have gone: then nobody misses the answer.
-                    let _unasked = reply.send(Response::Failed(format!("it is still looking up {endpoint}")));
-                }
-            }
+            found = first_found(last, lookup, LOOKUP_HEAD_START) => found,
+            () = patience.over() => Err(anyhow!("still {doing}").context(patience.failure())),
         }
-    }
+    };
+    unless_stopped(operator, &doing, found).await.transpose()
 }
 
 async fn first_found(
