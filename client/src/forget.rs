@@ -92,7 +92,7 @@ impl Traces {
             files.into_iter().flatten().map(|file| config_file::resolve(config, &file)).collect()
         });
         let (beside, elsewhere): (Vec<_>, Vec<_>) =
-            named.unwrap_or_else(Vec::new).into_iter().partition(|file| folder_of(file) == folder);
+            named.unwrap_or_default().into_iter().partition(|file| folder_of(file) == folder);
         let usual = [PRESHARED_KEY_FILE, KEY_FILE].map(|name| config_file::resolve(config, Path::new(name)));
         let mut traces = Self::default();
         let files = std::iter::once(config.to_owned()).chain(beside).chain(usual).chain([state_file]);

@@ -1,8 +1,9 @@
 //! `v6tun-client`: gives this PC a global IPv6 address of a server, through a tunnel over IPv4.
 //!
-//! [`args`] is what is typed, [`config`] what the file says, [`endpoint`] where the server is, [`route_plan`] what
-//! must be true of this PC, [`spoken`] and [`status`] what is shown, [`state_file`] what is remembered, [`patience`] how
-//! long the user waits, and [`up`] the order in which all of that happens.
+//! [`args`] is what is typed, [`enrolment`] how an invitation becomes a configuration, [`config`] what the file says,
+//! [`endpoint`] where the server is, [`route_plan`] what must be true of this PC, [`spoken`] and [`status`] what is
+//! shown, [`state_file`] what is remembered, [`patience`] how long the user waits, [`interruption`] what a signal ends
+//! early, [`up`] the order in which all of that happens, and [`forget`] the end of it.
 
 mod args;
 mod config;
