@@ -86,13 +86,13 @@ struct Traces {
 impl Traces {
     fn find(config: &Path, state_file: PathBuf) -> Self {
         let folder = folder_of(config);
-        // A file that cannot be read names nothing; it goes all the same.
-        let named = config_file::load::<RawConfig>(config).ok().map(|written| {
-            let files = [Some(written.private_key_file), written.server.preshared_key_file];
-            files.into_iter().flatten().map(|file| config_file::resolve(config, &file)).collect()
-        });
-        let (beside, elsewhere): (Vec<_>, Vec<_>) =
-            named.unwrap_or_default().into_iter().partition(|file| folder_of(file) == folder);
+        let named = match config_file::load::<RawConfig>(config) {
+            Ok(written) => vec![Some(written.private_key_file), written.server.preshared_key_file],
+            // It goes all the same.
+            Err(_) => Vec::new(),
+        };
+        let named = named.into_iter().flatten().map(|file| config_file::resolve(config, &file));
+        let (beside, elsewhere): (Vec<_>, Vec<_>) = named.partition(|file| folder_of(file) == folder);
         let usual = [PRESHARED_KEY_FILE, KEY_FILE].map(|name| config_file::resolve(config, Path::new(name)));
         let mut traces = Self::default();
         let files = std::iter::once(config.to_owned()).chain(beside).chain(usual).chain([state_file]);
@@ -101,7 +101,7 @@ impl Traces {
                 traces.ours.push(file);
             }
         }
-        traces.elsewhere = elsewhere.into_iter().filter(|file| file.exists()).collect();
+        traces.elsewhere.extend(elsewhere.into_iter().filter(|file| file.exists()));
         traces
     }
 

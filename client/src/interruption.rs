@@ -21,6 +21,7 @@ pub(crate) async fn unless_stopped<T>(
                     // Whoever asked may have gone: then nobody misses the answer.
                     let _unasked = reply.send(Response::Failed(format!("it is still {doing}")));
                 }
+                Wish::Order(order, _) => match order {},
             }
         }
     }

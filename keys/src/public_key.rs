@@ -20,7 +20,7 @@ pub struct PublicKey {
 impl PublicKey {
     /// The key of these 32 bytes, whatever they are: see [`is_low_order`](Self::is_low_order).
     #[must_use]
-    pub fn from_bytes(bytes: [u8; KEY_LEN]) -> Self {
+    pub const fn from_bytes(bytes: [u8; KEY_LEN]) -> Self {
         Self { bytes }
     }
 

@@ -13,7 +13,7 @@ pub(crate) struct Lending<'a> {
     network: &'a Network,
     /// Every change that is not undone yet.
     journal: &'a mut Journal,
-    interface: &'a str,
+    config: &'a Config,
     uplink: String,
     /// What must be true before the first lease.
     startup: Vec<Requirement>,
@@ -33,7 +33,7 @@ impl<'a> Lending<'a> {
         Self {
             network,
             journal,
-            interface: &config.interface,
+            config,
             uplink: uplink.link.name.clone(),
             startup: uplink_plan::startup(config, uplink),
             leases: Vec::new(),
@@ -55,7 +55,7 @@ impl<'a> Lending<'a> {
         uplink_guard::check_sockets(&[address])?;
         let mut lent: Vec<Ipv6Addr> = self.leases.iter().map(|(lent, _)| *lent).collect();
         lent.push(address);
-        let lease = uplink_plan::lease(address, &lent, self.interface, &uplink);
+        let lease = uplink_plan::lease(address, &lent, self.config, &uplink);
         make_true(self.network, self.journal, &lease).await?;
         self.leases.push((address, lease));
         Ok(())

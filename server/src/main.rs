@@ -6,6 +6,10 @@
 
 mod args;
 mod config;
+mod endpoint;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the next commit"))]
+mod export;
+mod host_shape;
 mod lending;
 mod status;
 mod up;

@@ -11,6 +11,8 @@ use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
 use anyhow::{Context, Result};
 use serve::Server;
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
 use std::time::Instant;
 use v6tun_host::privilege::require_net_admin;
 use v6tun_host::tun::Tun;
@@ -35,22 +37,28 @@ async fn serve_until_stopped(config: &Config, host: Host<'_, Status>) -> Result<
     let Host { network, journal, operator, tun: served } = host;
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
+    let addresses = addresses(config, &uplink)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
     let tun = Tun::create(&config.interface).or_failed()?;
     let mut lending = Lending::new(network, journal, config, &uplink);
     lending.prepare().await.context("cannot prepare the host")?;
-    let (event_loop, events) = EventLoop::start(tunnel(config, &uplink)?, tun, socket)?;
+    let (event_loop, events) = EventLoop::start(tunnel(config, addresses, &uplink)?, tun, socket)?;
     let server = Server { lending, event_loop, events, identity: identity(config, &uplink) };
     *served = Some(server.serve(operator).await?);
     Ok(())
 }
 
-fn tunnel(config: &Config, uplink: &Uplink) -> Result<ServerTunnel> {
-    let clients = config.clients.iter().map(|client| ClientEntry {
+/// What each client of the file is lent, in its order.
+fn addresses(config: &Config, uplink: &Uplink) -> Result<Vec<Ipv6Addr>> {
+    config.assign(&config.wanted(&HashMap::new()), &uplink_guard::unusable(config, uplink))
+}
+
+fn tunnel(config: &Config, addresses: Vec<Ipv6Addr>, uplink: &Uplink) -> Result<ServerTunnel> {
+    let clients = config.clients.iter().zip(addresses).map(|(client, address)| ClientEntry {
         name: client.name.clone(),
         public_key: client.public_key,
         preshared_key: client.preshared_key.clone(),
-        address: client.address,
+        address,
     });
     let config = ServerConfig {
         private_key: config.private_key.clone(),

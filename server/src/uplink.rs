@@ -8,7 +8,7 @@ use v6tun_host::network::{
 };
 
 /// `RTPROT_RA` (linux/rtnetlink.h): learnt from a router advertisement.
-const PROTOCOL_RA: u8 = 9;
+pub(crate) const PROTOCOL_RA: u8 = 9;
 
 /// What `uplink_plan` needs to know of the host.
 #[derive(Clone, Debug)]
@@ -140,7 +140,7 @@ fn no_ipv6(link: &str) -> anyhow::Error {
         .into()
 }
 
-/// 2000::/3 (RFC 4291, section 2.5.4).
-fn is_global(address: Ipv6Addr) -> bool {
+/// 2000::/3, the only space from which global unicast is assigned (RFC 4291, section 2.5.4).
+pub(crate) fn is_global(address: Ipv6Addr) -> bool {
     address.segments()[0] & 0xe000 == 0x2000
 }

@@ -3,41 +3,109 @@
 use crate::config::Config;
 use crate::uplink::Uplink;
 use anyhow::{Context, Result};
+use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use v6tun_cli::Failure;
+use v6tun_host::network::Prefix;
 use v6tun_host::socket_use::{self, SocketUse};
+use v6tun_proto::lease::{Pool, PoolPrefix};
 
-/// Refuses a configuration that could lend what must stay: an address that is not on the uplink's link,
-/// the router's, one in use by a socket of this host, or the last global one.
+/// Refuses a configuration that could lend what must stay: an address that nobody looks for on the uplink's
+/// link, the router's, one in use by a socket of this host, or the last global one.
 pub(crate) fn check(config: &Config, uplink: &Uplink) -> Result<()> {
-    let lendable: Vec<Ipv6Addr> = config.lendable().collect();
-    for address in &lendable {
+    if let Pool::Derived(prefix) = config.pool {
+        check_prefix(prefix, config.is_routed, uplink)?;
+    }
+    let named = config.named();
+    for address in &named {
+        if config.is_routed {
+            check_routed(*address, config, uplink)?
+        } else {
+            check_on_link(*address, uplink)?
+        }
         check_place(*address, uplink)?;
     }
-    check_last(&lendable, uplink)?;
-    check_sockets(&lendable)
+    check_last(&named, uplink)?;
+    check_sockets(&named)
+}
+
+/// What no client may be given besides: the host's own addresses on any link, its router's, and the
+/// subnet-router anycast ones. Those that the file names are not among them: [`check`] judges them.
+pub(crate) fn unusable(config: &Config, uplink: &Uplink) -> HashSet<Ipv6Addr> {
+    let elsewhere = uplink.elsewhere.iter().map(|(address, _)| *address);
+    let own = elsewhere.chain(uplink.addresses.iter().map(|entry| entry.address));
+    let anycast = anycast_prefixes(uplink).map(|prefix| prefix.address);
+    let mut unusable: HashSet<Ipv6Addr> = own.chain(anycast).chain(gateway(uplink)).collect();
+    for named in config.named() {
+        unusable.remove(&named);
+    }
+    unusable
+}
+
+fn gateway(uplink: &Uplink) -> Option<Ipv6Addr> {
+    uplink.default_route.as_ref()?.gateway
+}
+
+/// Point-to-point links of two addresses have none (RFC 6164).
+fn anycast_prefixes(uplink: &Uplink) -> impl Iterator<Item = &Prefix> {
+    uplink.prefixes.iter().filter(|prefix| prefix.prefix_len < 127)
+}
+
+fn check_prefix(pool: PoolPrefix, is_routed: bool, uplink: &Uplink) -> Result<()> {
+    let holds = |prefix: &Prefix| prefix.prefix_len <= pool.len && prefix.contains(pool.address);
+    if is_routed || uplink.prefixes.iter().any(holds) {
+        return Ok(());
+    }
+    let (link, prefixes) = (&uplink.link.name, prefixes_of(uplink));
+    let what = format!("no address of {pool} can be lent: it is outside the prefix of the uplink {link}");
+    let hint =
+        format!("{link} has {prefixes}; if the provider routes {pool} to this VPS: [pool] routed = true");
+    Err(Failure::failed(what).with_hint(hint).into())
+}
+
+/// What is routed here is on no link, neither the uplink's nor another.
+fn check_routed(address: Ipv6Addr, config: &Config, uplink: &Uplink) -> Result<()> {
+    match config.pool {
+        Pool::Derived(prefix) if !prefix.contains(address) => {
+            let what = format!("{address} cannot be lent: it is outside the routed prefix {prefix}");
+            Err(Failure::failed(what).with_hint("take another address of the prefix").into())
+        }
+        _ if uplink.standing(address).is_some() => Err(stands_on(address, &uplink.link.name)),
+        _ => Ok(()),
+    }
+}
+
+fn check_on_link(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
+    let link = &uplink.link.name;
+    if uplink.is_on_link(address) || uplink.standing(address).is_some() {
+        return Ok(());
+    }
+    let what = format!("{address} cannot be lent: it is outside the prefix of the uplink {link}");
+    let hint = format!("{link} has {}", prefixes_of(uplink));
+    Err(Failure::failed(what).with_hint(hint).into())
+}
+
+fn prefixes_of(uplink: &Uplink) -> String {
+    let prefixes: Vec<String> = uplink.prefixes.iter().map(ToString::to_string).collect();
+    prefixes.join(", ")
+}
+
+fn stands_on(address: Ipv6Addr, link: &str) -> anyhow::Error {
+    let hint = format!("take it out of the pool, or off that interface: ip -6 addr del {address} dev {link}");
+    Failure::failed(format!("{address} cannot be lent: it stands on {link}")).with_hint(hint).into()
 }
 
 fn check_place(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
-    let link = &uplink.link.name;
-    if !uplink.is_on_link(address) && uplink.standing(address).is_none() {
-        let prefixes: Vec<String> = uplink.prefixes.iter().map(ToString::to_string).collect();
-        let what = format!("{address} cannot be lent: it is outside the prefix of the uplink {link}");
-        return Err(Failure::failed(what).with_hint(format!("{link} has {}", prefixes.join(", "))).into());
-    }
-    if uplink.prefixes.iter().any(|prefix| prefix.prefix_len < 127 && prefix.address == address) {
+    if anycast_prefixes(uplink).any(|prefix| prefix.address == address) {
         let what = format!("{address} cannot be lent: it is the prefix's subnet-router anycast address");
         return Err(Failure::failed(what)
             .with_hint("take another address of the prefix (RFC 4291, 2.6.1)")
             .into());
     }
     if let Some((_, other)) = uplink.elsewhere.iter().find(|(standing, _)| *standing == address) {
-        let what = format!("{address} cannot be lent: it stands on {other}");
-        let hint =
-            format!("take it out of the pool, or off that interface: ip -6 addr del {address} dev {other}");
-        return Err(Failure::failed(what).with_hint(hint).into());
+        return Err(stands_on(address, other));
     }
-    if uplink.default_route.as_ref().and_then(|route| route.gateway) == Some(address) {
+    if gateway(uplink) == Some(address) {
         let what = format!("{address} cannot be lent: it is the default router's");
         return Err(Failure::failed(what).with_hint("take another address of the prefix").into());
     }
@@ -45,8 +113,8 @@ fn check_place(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
 }
 
 /// ICMP errors and the VPS's own traffic need a global address that stays.
-fn check_last(lendable: &[Ipv6Addr], uplink: &Uplink) -> Result<()> {
-    let stays = |standing: &Ipv6Addr| !lendable.contains(standing);
+fn check_last(named: &[Ipv6Addr], uplink: &Uplink) -> Result<()> {
+    let stays = |standing: &Ipv6Addr| !named.contains(standing);
     let mut standing = uplink.addresses.iter().map(|entry| entry.address);
     if uplink.addresses.is_empty() || standing.any(|address| stays(&address)) {
         return Ok(());
@@ -68,15 +136,18 @@ pub(crate) fn check_sockets(addresses: &[Ipv6Addr]) -> Result<()> {
     }
 }
 
-fn in_use(socket: &SocketUse) -> anyhow::Error {
-    let address = socket.local.ip();
+/// What a socket does with the address that it is bound to.
+pub(crate) fn describe(socket: &SocketUse) -> String {
     let process = socket.process.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
-    let use_ = match (socket.is_ssh, socket.remote) {
+    match (socket.is_ssh, socket.remote) {
         (true, Some(remote)) => format!("the SSH connection from {remote} uses it"),
         (_, Some(remote)) => format!("a connection with {remote}{process} uses it"),
         (_, None) => format!("port {}{process} is open on it", socket.local.port()),
-    };
-    Failure::failed(format!("{address} cannot be lent: {use_}"))
+    }
+}
+
+fn in_use(socket: &SocketUse) -> anyhow::Error {
+    Failure::failed(format!("{} cannot be lent: {}", socket.local.ip(), describe(socket)))
         .with_hint(
             "take it out of the pool, or move that service or connection to another address of the VPS",
         )
@@ -86,7 +157,9 @@ fn in_use(socket: &SocketUse) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link, Prefix};
+    use crate::config::ConfiguredClient;
+    use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link};
+    use v6tun_keys::PublicKey;
 
     fn uplink(standing: &[&str]) -> Uplink {
         let gateway = Some("2001:db8::1".parse().unwrap());
@@ -109,14 +182,69 @@ mod tests {
         }
     }
 
-    fn refusal(address: &str) -> String {
-        check_place(address.parse().unwrap(), &uplink(&[])).expect_err(address).to_string()
+    /// A configuration that names this address, or lends from this prefix.
+    fn config(pool: &str, is_routed: bool) -> Config {
+        let pool = match pool.parse() {
+            Ok(prefix) => Pool::Derived(prefix),
+            Err(_) => Pool::Listed(vec![pool.parse().unwrap()]),
+        };
+        Config { pool, is_routed, ..Config::for_tests() }
+    }
+
+    fn client_with(fixed: &str) -> ConfiguredClient {
+        ConfiguredClient {
+            name: "pc".to_owned(),
+            public_key: PublicKey::from_bytes([9; 32]),
+            preshared_key: None,
+            fixed: Some(fixed.parse().unwrap()),
+        }
+    }
+
+    fn refusal(pool: &str) -> String {
+        check(&config(pool, false), &uplink(&[])).expect_err(pool).to_string()
     }
 
     #[test]
-    fn an_address_of_another_network_is_refused() {
-        assert!(refusal("2001:db8:1::5").contains("outside the prefix of the uplink ens3"));
-        assert!(check_place("2001:db8::5".parse().unwrap(), &uplink(&[])).is_ok());
+    fn an_address_or_a_prefix_of_another_network_is_refused() {
+        for pool in ["2001:db8:1::5", "2001:db8:1::/64", "2001:db8::/48"] {
+            assert!(refusal(pool).contains("outside the prefix of the uplink ens3"), "{pool}");
+        }
+        for pool in ["2001:db8::5", "2001:db8::/64", "2001:db8::ff00/120"] {
+            assert!(check(&config(pool, false), &uplink(&[])).is_ok(), "{pool}");
+        }
+    }
+
+    #[test]
+    fn what_is_routed_to_the_host_lies_on_no_link_of_it() {
+        for pool in ["2001:db8:1::5", "2001:db8:1::/64"] {
+            assert!(check(&config(pool, true), &uplink(&["2001:db8::2"])).is_ok(), "{pool}");
+        }
+        let error = check(&config("2001:db8::5", true), &uplink(&["2001:db8::5", "2001:db8::6"]));
+        assert!(error.unwrap_err().to_string().contains("stands on ens3"));
+    }
+
+    #[test]
+    fn a_fixed_address_beside_the_routed_prefix_is_refused() {
+        let mut config = config("2001:db8:1::/64", true);
+        config.clients.push(client_with("2001:db8:2::5"));
+        let error = check(&config, &uplink(&[])).unwrap_err().to_string();
+        assert!(error.contains("outside the routed prefix 2001:db8:1::/64"), "{error}");
+    }
+
+    #[test]
+    fn nobody_is_given_an_address_of_the_host_its_routers_or_an_anycast_one() {
+        let address = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+        let uplink =
+            Uplink { elsewhere: vec![(address("2001:db8::9"), "lo".to_owned())], ..uplink(&["2001:db8::5"]) };
+        let unusable_of = |pool: &str| {
+            let mut all: Vec<_> = unusable(&config(pool, false), &uplink).into_iter().collect();
+            all.sort();
+            all
+        };
+        let all = ["2001:db8::", "2001:db8::1", "2001:db8::5", "2001:db8::9"].map(address);
+        assert_eq!(unusable_of("2001:db8::/64"), all);
+        let but_the_listed_one = ["2001:db8::", "2001:db8::1", "2001:db8::9"].map(address);
+        assert_eq!(unusable_of("2001:db8::5"), but_the_listed_one);
     }
 
     #[test]

@@ -34,7 +34,9 @@ pub(crate) fn startup(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
     let mut all = tun(&config.interface, mtu_ceiling(config, uplink));
     all.extend(router_advertisements(uplink));
     all.extend(forwarding(config, uplink));
-    all.extend(neighbour_proxy(&uplink.link.name));
+    if !config.is_routed {
+        all.extend(neighbour_proxy(&uplink.link.name));
+    }
     all
 }
 
@@ -66,7 +68,10 @@ fn forwarding(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
         vec![conf("all", "forwarding", "1"), conf(tun, "forwarding", "1")]
     };
     // The kernel's neighbour proxy answers only on an interface that forwards (net/ipv6/ndisc.c, ndisc_recv_ns).
-    all.push(conf(link, "forwarding", "1"));
+    // What is routed here needs no proxy, and `force_forwarding` no other setting.
+    if !(narrow && config.is_routed) {
+        all.push(conf(link, "forwarding", "1"));
+    }
     all
 }
 
@@ -76,11 +81,22 @@ fn neighbour_proxy(link: &str) -> Vec<Requirement> {
 }
 
 /// What must be true for one lease. `lent` are all the addresses lent so far, this one included.
-pub(crate) fn lease(address: Ipv6Addr, lent: &[Ipv6Addr], tun: &str, uplink: &Uplink) -> Vec<Requirement> {
-    let link = &uplink.link.name;
-    let mut all: Vec<Requirement> = prefix_route(address, lent, uplink).into_iter().collect();
-    all.push(Requirement::Route(host_route(address, RouteKind::Unreachable, None, LAST_METRIC)));
-    all.push(Requirement::Route(host_route(address, RouteKind::Unicast, Some(tun.to_owned()), LEASE_METRIC)));
+pub(crate) fn lease(
+    address: Ipv6Addr,
+    lent: &[Ipv6Addr],
+    config: &Config,
+    uplink: &Uplink,
+) -> Vec<Requirement> {
+    let (link, tun) = (&uplink.link.name, config.interface.clone());
+    let mut all = vec![
+        Requirement::Route(host_route(address, RouteKind::Unreachable, None, LAST_METRIC)),
+        Requirement::Route(host_route(address, RouteKind::Unicast, Some(tun), LEASE_METRIC)),
+    ];
+    // Nobody looks for it on the link: it neither stands there nor has to be answered for.
+    if config.is_routed {
+        return all;
+    }
+    all.splice(0..0, prefix_route(address, lent, uplink));
     // After the routes, which may be refused; they matter only once the address is gone.
     all.push(Requirement::AddressAbsent { link: link.clone(), address });
     all.push(Requirement::Proxy { link: link.clone(), address });
@@ -129,19 +145,9 @@ fn neigh(link: &str, name: &str, value: &str) -> Requirement {
 mod tests {
     use super::*;
     use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link, Prefix};
-    use v6tun_keys::PrivateKey;
 
     fn config() -> Config {
-        Config {
-            private_key: PrivateKey::from_bytes([1; 32]),
-            listen_port: 51820,
-            interface: "v6tun0".to_owned(),
-            mtu: None,
-            uplink: None,
-            forwarding: Forwarding::Auto,
-            pool: Vec::new(),
-            clients: Vec::new(),
-        }
+        Config::for_tests()
     }
 
     /// The article's VPS, with three of its addresses.
@@ -215,7 +221,7 @@ mod tests {
     #[test]
     fn a_lease_is_routed_before_it_leaves_the_uplink_and_proxied_when_it_has() {
         let address: Ipv6Addr = "2001:db8::2330".parse().unwrap();
-        let all = lease(address, &[address], "v6tun0", &uplink());
+        let all = lease(address, &[address], &config(), &uplink());
         assert!(matches!(&all[0], Requirement::Route(route) if route.kind == RouteKind::Unreachable));
         assert!(matches!(&all[1], Requirement::Route(route) if route.link.as_deref() == Some("v6tun0")));
         assert!(matches!(all[2], Requirement::AddressAbsent { .. }), "{all:?}");
@@ -223,10 +229,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_routed_to_the_host_needs_routes_and_nothing_of_its_neighbours() {
+        let config = Config { is_routed: true, ..config() };
+        let address: Ipv6Addr = "2001:db8:1::5".parse().unwrap();
+        let all = lease(address, &[address], &config, &uplink());
+        assert!(all.iter().all(|requirement| matches!(requirement, Requirement::Route(_))), "{all:?}");
+        assert_eq!(all.len(), 2);
+        let all = startup(&config, &uplink());
+        for (key, value) in [
+            ("net.ipv6.conf.ens3.proxy_ndp", "1"),
+            ("net.ipv6.conf.all.proxy_ndp", "1"),
+            ("net.ipv6.neigh.ens3.proxy_delay", "0"),
+            ("net.ipv6.conf.ens3.forwarding", "1"),
+        ] {
+            assert_eq!(position(&all, key, value), None, "{key}");
+        }
+        let forwards = Uplink { has_force_forwarding: false, ..uplink() };
+        assert!(position(&startup(&config, &forwards), "net.ipv6.conf.ens3.forwarding", "1").is_some());
+    }
+
+    #[test]
     fn the_last_address_of_a_prefix_leaves_a_route_to_the_neighbours() {
         let (first, last) = ("2001:db8::2330".parse().unwrap(), "2001:db8::2331".parse().unwrap());
-        assert_eq!(lease(first, &[first], "v6tun0", &uplink()).len(), 4);
-        let all = lease(last, &[first, last], "v6tun0", &uplink());
+        assert_eq!(lease(first, &[first], &config(), &uplink()).len(), 4);
+        let all = lease(last, &[first, last], &config(), &uplink());
         let Requirement::Route(route) = &all[0] else { panic!("{all:?}") };
         assert_eq!((route.prefix_len, route.link.as_deref()), (64, Some("ens3")));
         assert_eq!(route.destination, "2001:db8::".parse::<Ipv6Addr>().unwrap());

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{info, warn};
@@ -17,7 +17,7 @@ use v6tun_host::{
     tun::Tun,
 };
 use v6tun_proto::{ClientEvent, ClientTunnel, Lease};
-use v6tun_wire::{EventLoop, Operator, Response, Wish};
+use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
 use super::way::{Lookup, Way};
 use crate::{
@@ -113,6 +113,7 @@ impl<'a> Session<'a> {
                 wish = operator.next() => match wish {
                     Wish::Stop => return Ok(()),
                     Wish::Status(reply) => self.tell_status(reply).await,
+                    Wish::Order(order, _) => match order {},
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await?,
@@ -263,7 +264,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn tell_status(&self, reply: oneshot::Sender<Response<Status>>) {
+    async fn tell_status(&self, reply: Reply<Status>) {
         let mtu = self.lease.as_ref().map(|lease| self.mtu_of(lease));
         let response = match self.event_loop.figures().await {
             Ok(figures) => Response::Status(Status::new(&self.identity, mtu, figures)),

@@ -17,6 +17,16 @@ pub fn report(program: &str, error: &anyhow::Error) -> ExitCode {
     ExitCode::from(status(error))
 }
 
+/// The same in one piece, for whoever reports it in our place.
+#[must_use]
+pub fn as_failure(error: &anyhow::Error) -> Failure {
+    let failure = Failure::with_exit_code(single_line(&what_and_why(error)), status(error));
+    match hint(error) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
 fn status(error: &anyhow::Error) -> u8 {
     match (error.downcast_ref::<Failure>(), error.downcast_ref::<ConfigError>()) {
         (Some(failure), _) => failure.exit_code(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::exit_code;
 
 /// What failed, with its exit status and, if there is one, a hint.
@@ -19,7 +21,7 @@ use crate::exit_code;
 /// }
 /// # bind().unwrap();
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     what: String,
     exit_code: u8,
@@ -49,6 +51,11 @@ impl Failure {
     #[must_use]
     pub fn not_connected(what: impl Into<String>) -> Self {
         Self::new(what.into(), exit_code::NOT_CONNECTED)
+    }
+
+    /// Whatever status another process is to exit with.
+    pub(crate) fn with_exit_code(what: String, exit_code: u8) -> Self {
+        Self::new(what, exit_code)
     }
 
     fn new(what: String, exit_code: u8) -> Self {

@@ -14,6 +14,7 @@ pub mod exit_code;
 mod failure;
 pub mod humanize;
 pub mod logging;
+pub mod qr;
 pub mod table;
 
 pub use config_file::ConfigError;

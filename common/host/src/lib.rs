@@ -6,6 +6,8 @@
 //!
 //! Everything on the data path is synchronous and owned by one thread; everything else is async and slow.
 
+#[cfg(target_os = "linux")]
+mod async_descriptor;
 pub mod control_socket;
 pub mod data_path;
 pub mod directory;

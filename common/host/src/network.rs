@@ -43,6 +43,6 @@ pub use sysctl_key::{SysctlKey, SysctlKeyError};
 pub use undo::{Undo, undo};
 
 #[cfg(target_os = "linux")]
-pub use executor::{ExecuteError, RestoreError, carry_out, restore};
+pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};
 #[cfg(target_os = "linux")]
-pub use linux::Network;
+pub use linux::{AddressWatch, Network};

@@ -1,12 +1,13 @@
-//! The commands that speak with a running program: `status` and `down`.
+//! The commands that speak with a running program: `status`, `down`, and its own orders.
 
-use crate::{Folders, GlobalArgs, Locks, OrFail, Request, Response, Role, restore_leftovers};
+use crate::{Folders, GlobalArgs, Locks, Operated, OrFail, Request, Response, Role, restore_leftovers};
 use anyhow::{Context, Result, bail};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use std::time::{Duration, Instant};
 use v6tun_cli::Failure;
 use v6tun_host::control_socket::{ControlError, request, request_within};
-use v6tun_host::instance_lock::LockError;
+use v6tun_host::directory::ensure_private_dir;
+use v6tun_host::instance_lock::{InstanceLock, LockError};
 use v6tun_host::network::Network;
 use v6tun_host::privilege::require_net_admin;
 use v6tun_host::signal::request_stop;
@@ -18,6 +19,8 @@ const RESTORE_PATIENCE: Duration = Duration::from_secs(60);
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 /// From when on a program that holds the lock and cannot be asked is one whose control socket is gone.
 const DEAF_AFTER: Duration = Duration::from_secs(2);
+/// How long an order may take: some looks at the host, a duplicate probe, and a slow disk.
+const ORDER_PATIENCE: Duration = Duration::from_secs(30);
 /// How often such a program is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -25,16 +28,56 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// With [`v6tun_cli::exit_code::NOT_RUNNING`] if nobody listens.
-pub async fn status<S: DeserializeOwned>(role: Role, global: &GlobalArgs) -> Result<S> {
+pub async fn status<S: Operated>(role: Role, global: &GlobalArgs) -> Result<S> {
     let folders = Folders::named(role, global);
-    match request(&folders.control_socket, &Request::Status).await.or_failed()? {
+    let asked: Option<Response<S, IgnoredAny>> =
+        request(&folders.control_socket, &Request::<()>::Status).await.or_failed()?;
+    match asked {
         Some(Response::Status(status)) => Ok(status),
         Some(Response::Failed(why)) => bail!("the {} does not tell: {why}", role.name),
         Some(Response::Ending) => bail!("the {} is ending", role.name),
-        Some(Response::Down) => bail!("the {} answered something else", role.name),
+        Some(_) => bail!("the {} answered something else", role.name),
         None => Err(Failure::not_running(format!("the {} is not running", role.name))
             .with_hint(format!("`sudo {} up` starts it", role.program))
             .into()),
+    }
+}
+
+/// Has an order carried out by the running program; or, where none runs, by `alone`, which has the state folder
+/// to itself meanwhile.
+///
+/// # Errors
+/// Why the order was refused, as whoever carried it out says; or that the program neither answers nor ends.
+pub async fn order<S: Operated>(
+    role: Role,
+    global: &GlobalArgs,
+    order: S::Order,
+    alone: impl AsyncFnOnce(S::Order) -> Result<S::Answer>,
+) -> Result<S::Answer> {
+    let folders = Folders::named(role, global);
+    // What listens in somebody else's folder would be believed.
+    folders.refuse_foreign()?;
+    let start = Instant::now();
+    let order = Request::Order(order);
+    loop {
+        match request_within(&folders.control_socket, &order, ORDER_PATIENCE).await.or_failed()? {
+            Some(Response::<IgnoredAny, S::Answer>::Answer(answer)) => return Ok(answer),
+            Some(Response::Refused(failure)) => return Err(failure.into()),
+            Some(Response::Failed(why)) => bail!("the {} could not do it: {why}", role.name),
+            // One that is ending: what it leaves is done alone.
+            Some(Response::Ending) | None => {}
+            Some(_) => bail!("the {} answered something else", role.name),
+        }
+        ensure_private_dir(&global.state_dir).or_failed()?;
+        match InstanceLock::acquire_within(&folders.state_lock, ASK_AGAIN).await {
+            // One that is just starting listens soon.
+            Err(LockError::Held { .. }) if start.elapsed() < LOCK_PATIENCE => {}
+            outcome => {
+                let _lock = outcome.or_failed()?;
+                let Request::Order(order) = order else { bail!("an order is an order") };
+                return alone(order).await;
+            }
+        }
     }
 }
 
@@ -61,11 +104,11 @@ pub async fn down(role: Role, global: &GlobalArgs) -> Result<()> {
 /// Asks the running program to stop, and waits until it has. None: nothing happens.
 async fn ask_for_end(folders: &Folders) -> Result<()> {
     let name = folders.role.name;
-    match request_within(&folders.control_socket, &Request::Down, RESTORE_PATIENCE).await {
+    match request_within(&folders.control_socket, &Request::<()>::Down, RESTORE_PATIENCE).await {
         // Of one that is ending already the lock tells when it has.
-        Ok(Some(Response::<IgnoredAny>::Down | Response::Ending) | None) => Ok(()),
+        Ok(Some(Response::<IgnoredAny, IgnoredAny>::Down | Response::Ending) | None) => Ok(()),
         Ok(Some(Response::Failed(why))) => bail!("the {name} could not restore {}: {why}", folders.role.host),
-        Ok(Some(Response::Status(_))) => bail!("the {name} answered something else"),
+        Ok(Some(_)) => bail!("the {name} answered something else"),
         // It ended, or was killed, while it was asked: the lock and the journal tell what is left to do.
         Err(ControlError::Request { source, .. }) if is_cut_off(&source) => Ok(()),
         Err(error) => Err(error).or_failed(),

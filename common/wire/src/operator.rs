@@ -7,28 +7,47 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
+use v6tun_cli::Failure;
 use v6tun_host::control_socket::ControlSocket;
 use v6tun_host::signal::StopSignals;
 
 /// Requests that wait to be looked at: as many as the control socket serves connections.
 const REQUESTS: usize = 16;
 
+/// A program's status, and what the program can be ordered to do while it runs.
+pub trait Operated: Serialize + DeserializeOwned + Send + 'static {
+    /// An order beyond `status` and `down`.
+    type Order: Serialize + DeserializeOwned + Send + 'static;
+    /// What the program answers to one.
+    type Answer: Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// The order of a program that takes none.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub enum NoOrder {}
+
 /// What the running program is asked.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Request {
+pub enum Request<O> {
     /// Tell the figures.
     Status,
     /// Stop, restore the host, and answer only then.
     Down,
+    /// Do that.
+    Order(O),
 }
 
-/// What it answers; `S` is its status.
+/// What it answers; `S` is its status, `A` its answer to an order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Response<S> {
+pub enum Response<S, A> {
     /// To [`Request::Status`].
     Status(S),
+    /// To [`Request::Order`].
+    Answer(A),
+    /// To [`Request::Order`]: it was not done, and what to tell the user.
+    Refused(Failure),
     /// To [`Request::Down`]: the host is as it was found.
     Down,
     /// The program is ending already.
@@ -37,29 +56,32 @@ pub enum Response<S> {
     Failed(String),
 }
 
-type Reply<S> = oneshot::Sender<Response<S>>;
+/// Where the answer to a request goes.
+pub type Reply<S> = oneshot::Sender<Response<S, <S as Operated>::Answer>>;
+
+type Asked<S> = (Request<<S as Operated>::Order>, Reply<S>);
 
 /// What the operator wants.
-#[derive(Debug)]
-pub enum Wish<S> {
+pub enum Wish<S: Operated> {
     /// The end; a `down` is answered once the host is restored.
     Stop,
     /// The figures.
     Status(Reply<S>),
+    /// An order to be carried out.
+    Order(S::Order, Reply<S>),
 }
 
 /// Signals and control socket.
-#[derive(Debug)]
-pub struct Operator<S> {
+pub struct Operator<S: Operated> {
     signals: StopSignals,
-    requests: mpsc::Receiver<(Request, Reply<S>)>,
+    requests: mpsc::Receiver<Asked<S>>,
     /// Each a `down` that waits for the host's restoration.
     waiting: Vec<Reply<S>>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
 
-impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
+impl<S: Operated> Operator<S> {
     /// Begins to listen to signals and at the control socket. Comes before the first change to the host, so that
     /// an early signal leaves none behind.
     ///
@@ -74,7 +96,8 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
             // An operator that was dropped without an end ends it as well.
             let _ended = stopped.await;
         };
-        let server = tokio::spawn(control.serve(stopped, move |request| hand_over(ask.clone(), request)));
+        let server =
+            tokio::spawn(control.serve(stopped, move |request| hand_over::<S>(ask.clone(), request)));
         Ok(Self { signals, requests, waiting: Vec::new(), stop, server })
     }
 
@@ -91,6 +114,7 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
                     self.waiting.push(reply);
                     Wish::Stop
                 }
+                Request::Order(order) => Wish::Order(order, reply),
             },
         }
     }
@@ -99,7 +123,7 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
     pub(crate) async fn answer(mut self, restored: &Result<()>) {
         self.requests.close();
         while let Some((request, reply)) = self.requests.recv().await {
-            if request == Request::Down {
+            if matches!(request, Request::Down) {
                 self.waiting.push(reply);
             }
         }
@@ -118,7 +142,10 @@ impl<S: Serialize + DeserializeOwned + Send + 'static> Operator<S> {
     }
 }
 
-async fn hand_over<S>(ask: mpsc::Sender<(Request, Reply<S>)>, request: Request) -> Response<S> {
+async fn hand_over<S: Operated>(
+    ask: mpsc::Sender<Asked<S>>,
+    request: Request<S::Order>,
+) -> Response<S, S::Answer> {
     let (reply, answer) = oneshot::channel();
     if ask.send((request, reply)).await.is_err() {
         return Response::Ending;

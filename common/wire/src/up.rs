@@ -1,9 +1,7 @@
 //! The frame of `up`: locks, signals, what a killed run left, and the host given back at the end.
 
-use crate::{Folders, GlobalArgs, Locks, Operator, Role, open_journal, restore, restore_leftovers};
+use crate::{Folders, GlobalArgs, Locks, Operated, Operator, Role, open_journal, restore, restore_leftovers};
 use anyhow::Result;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 use tracing::error;
 use v6tun_host::network::{Journal, Network};
@@ -14,7 +12,7 @@ use v6tun_host::tun::Tun;
 pub const KEEPALIVE: Duration = Duration::from_secs(25);
 
 /// What a program works with while the host is its own to change.
-pub struct Host<'a, S> {
+pub struct Host<'a, S: Operated> {
     /// The kernel's network.
     pub network: &'a Network,
     /// Where each change is written down before it is made.
@@ -32,7 +30,7 @@ pub struct Host<'a, S> {
 /// Why the program failed; else why the host could not be restored.
 pub async fn up<S, P>(role: Role, global: &GlobalArgs, program: P) -> Result<()>
 where
-    S: Serialize + DeserializeOwned + Send + 'static,
+    S: Operated,
     P: AsyncFnOnce(Host<'_, S>) -> Result<()>,
 {
     let folders = Folders::ensure(role, global)?;

@@ -1,5 +1,6 @@
 //! `v6tun-server up --dry-run`: the changes as commands, and none of them made.
 
+use super::addresses;
 use crate::ROLE;
 use crate::config::Config;
 use crate::uplink::Uplink;
@@ -18,10 +19,10 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
     write_changes(&network, &uplink_plan::startup(config, &uplink), &mut text).await?;
     let mut lent = Vec::new();
-    for client in &config.clients {
+    for (client, address) in config.clients.iter().zip(addresses(config, &uplink)?) {
         let _infallible = writeln!(text, "# when {} connects", client.name);
-        lent.push(client.address);
-        let desired = uplink_plan::lease(client.address, &lent, &config.interface, &uplink);
+        lent.push(address);
+        let desired = uplink_plan::lease(address, &lent, config, &uplink);
         write_changes(&network, &desired, &mut text).await?;
     }
     Ok(io::stdout().write_all(text.as_bytes())?)

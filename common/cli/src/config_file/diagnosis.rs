@@ -64,6 +64,7 @@ fn hint(key: &str) -> Option<&'static str> {
         "address" | "addresses" => {
             Some("write IPv6 addresses without a prefix length, as \"2001:db8::2330\"")
         }
+        "prefix" => Some("write the prefix with its length, as \"2001:db8:1:2::/64\""),
         _ => None,
     }
 }

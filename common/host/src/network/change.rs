@@ -149,6 +149,28 @@ impl Change {
         }
     }
 
+    /// Whether it is about this very address: a route to it alone, its neighbour proxy entry, itself on a link, or the
+    /// source that a route loses or gets. With [`release`](super::release) it ends the address's lease.
+    #[must_use]
+    pub fn concerns(&self, wanted: Ipv6Addr) -> bool {
+        match self {
+            Self::AddAddress { address, .. }
+            | Self::DeleteAddress { address, .. }
+            | Self::RaiseAddress { address, .. } => address.address == wanted,
+            Self::AddRoute(route) | Self::DeleteRoute(route) => {
+                route.prefix_len == 128 && route.destination == wanted
+            }
+            Self::LoseRouteSource(route) | Self::GiveRouteSource(route) => route.source == wanted,
+            Self::AddProxy { address, .. }
+            | Self::DeleteProxy { address, .. }
+            | Self::Announce { address, .. } => *address == wanted,
+            Self::SetSysctl { .. }
+            | Self::SetAllForwarding { .. }
+            | Self::SetLinkForwarding { .. }
+            | Self::SetLinkUp { .. } => false,
+        }
+    }
+
     /// Whether it takes something away, so that finding it gone already is as good.
     pub(crate) fn is_removal(&self) -> bool {
         matches!(self, Self::DeleteAddress { .. } | Self::DeleteRoute(_) | Self::DeleteProxy { .. })

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::{Change, Journal, JournalError, Network, NetworkError, Phase, undo};
+use super::undo::{strike_out, undo_some};
+use super::{Change, Journal, JournalError, Network, NetworkError, Observed, Phase};
 
 /// How often an undoing looks again when the host changed under its hands.
 const RESTORE_ROUNDS: usize = 4;
@@ -69,18 +70,53 @@ pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<Stri
         journal.remove()?;
         return Ok(Vec::new());
     }
+    let (notes, _) = give_back(network, &mut journal, &|_| true).await?;
+    journal.remove()?;
+    Ok(notes)
+}
+
+/// Takes back the changes that `is_of` names and leaves the others in force: so one lease ends while the others go
+/// on. `is_of` should go by [`Change::concerns`], as names of links may have changed.
+///
+/// The journal stays, without what has been taken back, and a later [`restore`] ends at the host as it was found.
+/// Returns what is not as it was, and why, for the log. Where nothing is named, nothing is touched.
+///
+/// # Errors
+/// If the state cannot be read or a change is refused; the others are made all the same, and a second call does
+/// the rest. That the journal cannot be shortened is a warning only.
+pub async fn release(
+    network: &Network,
+    journal: &mut Journal,
+    is_of: impl Fn(&Change) -> bool,
+) -> Result<Vec<String>, RestoreError> {
+    if !journal.entries().iter().any(|entry| is_of(&entry.change)) {
+        return Ok(Vec::new());
+    }
+    let (notes, observed) = give_back(network, journal, &is_of).await?;
+    let rest = strike_out(journal.entries(), &observed, &is_of);
+    if let Err(error) = journal.replace(rest) {
+        tracing::warn!("{error}; it keeps what has been undone already");
+    }
+    Ok(notes)
+}
+
+/// Undoes what `is_of` names until nothing is left to do. Returns the notes, and the host as it then is.
+async fn give_back(
+    network: &Network,
+    journal: &mut Journal,
+    is_of: &impl Fn(&Change) -> bool,
+) -> Result<(Vec<String>, Observed), RestoreError> {
     let (mut notes, mut unrecorded, mut put_back) = (Vec::new(), false, Vec::new());
     for _ in 0..RESTORE_ROUNDS {
         let observed = network.observe_for_undo(journal.entries()).await?;
-        let undo = undo(journal.entries(), &observed);
+        let undo = undo_some(journal.entries(), &observed, is_of);
         journal.know_links(&observed.links);
         notes.extend(undo.notes);
         if undo.changes.is_empty() {
             network.settle(&put_back).await?;
-            journal.remove()?;
             notes.sort();
             notes.dedup();
-            return Ok(notes);
+            return Ok((notes, observed));
         }
         put_back.extend(undo.changes.iter().filter_map(|change| match change {
             Change::AddAddress { address, .. } | Change::RaiseAddress { address, .. } => {
@@ -89,7 +125,7 @@ pub async fn restore(network: &Network, mut journal: Journal) -> Result<Vec<Stri
             _ => None,
         }));
         let wanted = undo.changes.len();
-        let refused = take_back(network, &mut journal, undo.changes, &mut unrecorded).await;
+        let refused = take_back(network, journal, undo.changes, &mut unrecorded).await;
         if refused.len() == wanted {
             return Err(RestoreError::Refused(refused));
         }

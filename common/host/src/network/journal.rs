@@ -246,6 +246,17 @@ impl Journal {
         self.entries.push(entry);
     }
 
+    /// Goes on with these entries in place of its own, which say the same in fewer words.
+    ///
+    /// Where the file cannot be replaced, or holds a line that could not be read, all stays as it was: that says
+    /// enough to undo everything.
+    #[cfg(target_os = "linux")]
+    pub(super) fn replace(&mut self, entries: Vec<Entry>) -> Result<(), JournalError> {
+        self.require_undamaged()?;
+        let before = std::mem::replace(&mut self.entries, entries);
+        self.rewrite().inspect_err(|_| self.entries = before)
+    }
+
     /// Tells which links there are: their indices go into the entries that name them.
     #[cfg(target_os = "linux")]
     pub(super) fn know_links(&mut self, links: &[super::Link]) {

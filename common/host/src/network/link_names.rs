@@ -72,13 +72,13 @@ pub(super) fn with_todays_names<'a>(entries: &'a [Entry], links: &[Link]) -> Cow
 }
 
 /// Says which links have gone with what was changed on them; `own` are those that v6tun made itself.
-pub(super) fn note_lost_links(
-    entries: &[Entry],
+pub(super) fn note_lost_links<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
     links: &[Link],
     is_own: impl Fn(&str) -> bool,
     undo: &mut Undo,
 ) {
-    let lasting = entries.iter().filter(|entry| {
+    let lasting = entries.filter(|entry| {
         matches!(
             entry.change,
             Change::SetSysctl { .. } | Change::SetLinkForwarding { .. } | Change::DeleteAddress { .. }

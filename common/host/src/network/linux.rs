@@ -8,6 +8,7 @@ mod netlink;
 mod proxy_ndp;
 mod route;
 mod sysctl;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
+pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::{
     Change, DefaultRoute, Entry, Link, NetworkError, Observed, Proxy, Requirement, Route, RouteTo, SysctlKey,

@@ -6,11 +6,15 @@
 //! no longer has the value that was written, a route or a proxy entry that is gone, an address that is back.
 
 mod addresses;
+#[cfg(target_os = "linux")]
+mod strike;
 mod sysctls;
 
 use std::collections::BTreeSet;
 
 use self::addresses::AddressRewind;
+#[cfg(target_os = "linux")]
+pub(super) use self::strike::strike_out;
 use self::sysctls::SysctlRewind;
 use super::link_names::{note_lost_links, with_todays_names};
 use super::{Change, Entry, InterfaceAddress, Observed, Phase, SourcedRoute};
@@ -31,10 +35,21 @@ pub struct Undo {
 /// the rest.
 #[must_use]
 pub fn undo(entries: &[Entry], observed: &Observed) -> Undo {
+    undo_some(entries, observed, |_| true)
+}
+
+/// As [`undo`], but takes back only the changes that `is_of` names; the others stay in force. The addresses that were
+/// lent stand in relation to each other, so that their whole history is rewound all the same: what is aimed at is how
+/// they would stand without v6tun, less those that are still away.
+pub(super) fn undo_some(entries: &[Entry], observed: &Observed, is_of: impl Fn(&Change) -> bool) -> Undo {
     let entries = &with_todays_names(entries, &observed.links);
-    let mut rewind = Rewind::new(entries, observed);
+    let mut rewind = Rewind::new(entries, observed, &is_of);
     for (i, entry) in entries.iter().enumerate().rev() {
-        rewind.entry(entry);
+        if is_of(&entry.change) {
+            rewind.entry(entry);
+        } else if !matches!(entry.change, Change::AddAddress { .. }) {
+            rewind.addresses.entry(entry);
+        }
         if rewind.first_address_change == Some(i) {
             let addresses = std::mem::take(&mut rewind.addresses);
             addresses.finish(observed, &mut rewind.undo);
@@ -58,7 +73,7 @@ struct Rewind<'a> {
 }
 
 impl<'a> Rewind<'a> {
-    fn new(entries: &'a [Entry], observed: &'a Observed) -> Self {
+    fn new(entries: &'a [Entry], observed: &'a Observed, is_of: &impl Fn(&Change) -> bool) -> Self {
         let is_address = |entry: &Entry| {
             matches!(
                 entry.change,
@@ -76,11 +91,12 @@ impl<'a> Rewind<'a> {
             })
             .collect();
         let mut undo = Undo::default();
-        note_lost_links(entries, &observed.links, |link| own_links.contains(link), &mut undo);
+        let taken_back = entries.iter().filter(|entry| is_of(&entry.change));
+        note_lost_links(taken_back, &observed.links, |link| own_links.contains(link), &mut undo);
         Self {
             observed,
             sysctls: SysctlRewind::new(observed, own_links),
-            addresses: AddressRewind::new(observed),
+            addresses: AddressRewind::new(entries, observed, is_of),
             first_address_change: entries.iter().position(is_address),
             sourced_routes: Vec::new(),
             undo,
@@ -98,12 +114,8 @@ impl<'a> Rewind<'a> {
             Change::SetLinkForwarding { link, from, to, all } if entry.phase == Phase::Do => {
                 self.sysctls.link_forwarding(link, from, to, all, &mut self.undo);
             }
-            Change::AddAddress { link, address } if entry.phase == Phase::Do => {
-                self.addresses.added(link, address);
-            }
-            Change::DeleteAddress { link, address, order }
-            | Change::RaiseAddress { link, address, order } => {
-                self.addresses.moved(link, address, order, entry.at);
+            Change::AddAddress { .. } | Change::DeleteAddress { .. } | Change::RaiseAddress { .. } => {
+                self.addresses.entry(entry);
             }
             Change::LoseRouteSource(route) => self.sourced_routes.push(route),
             change if entry.phase == Phase::Do && self.is_still_so(change) => self.take_back(change),

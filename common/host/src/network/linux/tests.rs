@@ -4,8 +4,10 @@ mod addresses;
 mod announcement;
 mod bystanders;
 mod journal;
+mod release;
 mod routes;
 mod settings;
+mod watch;
 
 use std::future::Future;
 use std::net::Ipv6Addr;

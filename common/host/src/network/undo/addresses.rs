@@ -1,17 +1,19 @@
 //! Rewinding what was done to the addresses, of all links and leases together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::Undo;
 use crate::network::address_order::{kernel_add, moves, place};
-use crate::network::{Change, InterfaceAddress, Observed};
+use crate::network::{Change, Entry, InterfaceAddress, Observed, Phase};
 
 /// Per link: its addresses as they would stand without v6tun, as far as the journal has been rewound.
 #[derive(Default)]
 pub(super) struct AddressRewind {
     now: u64,
     links: BTreeMap<String, LinkAddresses>,
+    /// Of each link, the addresses that stay away: they were deleted by changes that are not taken back.
+    still_away: BTreeSet<(String, Ipv6Addr)>,
 }
 
 struct LinkAddresses {
@@ -21,18 +23,49 @@ struct LinkAddresses {
 }
 
 impl AddressRewind {
-    pub(super) fn new(observed: &Observed) -> Self {
+    pub(super) fn new(
+        entries: &[Entry],
+        observed: &Observed,
+        is_taken_back: &impl Fn(&Change) -> bool,
+    ) -> Self {
         let links = observed.links.iter().map(|link| {
             let addresses = observed.addresses_of(&link.name);
             let order = addresses.iter().map(|a| a.address).collect();
             let known = addresses.iter().map(|a| (a.address, Some(a.clone()))).collect();
             (link.name.clone(), LinkAddresses { order, known })
         });
-        Self { now: observed.boot_seconds, links: links.collect() }
+        let stands = |link: &str, address| observed.addresses_of(link).iter().any(|a| a.address == address);
+        let still_away = entries.iter().filter_map(|entry| match &entry.change {
+            Change::DeleteAddress { link, address, .. }
+                if !is_taken_back(&entry.change) && !stands(link, address.address) =>
+            {
+                Some((link.clone(), address.address))
+            }
+            _ => None,
+        });
+        Self { now: observed.boot_seconds, links: links.collect(), still_away: still_away.collect() }
+    }
+
+    /// Rewinds an entry, if it is one about an address.
+    pub(super) fn entry(&mut self, entry: &Entry) {
+        match &entry.change {
+            Change::AddAddress { link, address } if entry.phase == Phase::Do => self.added(link, address),
+            Change::DeleteAddress { link, address, order }
+            | Change::RaiseAddress { link, address, order } => {
+                self.moved(link, address, order, entry.at);
+            }
+            _ => {}
+        }
+    }
+
+    /// The addresses of a link as they would stand without v6tun, those that are away for a while included.
+    #[cfg(target_os = "linux")]
+    pub(super) fn order_of(&self, link: &str) -> &[Ipv6Addr] {
+        self.links.get(link).map_or(&[], |link| &link.order)
     }
 
     /// An address was added: without v6tun it would not be there, unless somebody put it there differently.
-    pub(super) fn added(&mut self, link: &str, address: &InterfaceAddress) {
+    fn added(&mut self, link: &str, address: &InterfaceAddress) {
         let Some(link) = self.links.get_mut(link) else { return };
         let stands = link.known.get(&address.address).and_then(Option::as_ref);
         if stands.is_none_or(|found| found.prefix_len == address.prefix_len) {
@@ -41,7 +74,7 @@ impl AddressRewind {
     }
 
     /// An address was deleted, or raised: without v6tun it would stand where it stood.
-    pub(super) fn moved(&mut self, link: &str, address: &InterfaceAddress, order: &[Ipv6Addr], at: u64) {
+    fn moved(&mut self, link: &str, address: &InterfaceAddress, order: &[Ipv6Addr], at: u64) {
         let Some(link) = self.links.get_mut(link) else { return };
         let aged = || address.aged(self.now.saturating_sub(at));
         if link.known.entry(address.address).or_insert_with(aged).is_some() {
@@ -51,7 +84,8 @@ impl AddressRewind {
 
     /// Leads from how the addresses stand to how they would stand.
     pub(super) fn finish(self, observed: &Observed, undo: &mut Undo) {
-        for (name, link) in self.links {
+        for (name, mut link) in self.links {
+            link.order.retain(|address| !self.still_away.contains(&(name.clone(), *address)));
             let mut current: Vec<Ipv6Addr> = observed.addresses_of(&name).iter().map(|a| a.address).collect();
             for address in observed.addresses_of(&name) {
                 if !link.order.contains(&address.address) {

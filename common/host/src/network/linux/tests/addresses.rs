@@ -4,10 +4,10 @@ use super::*;
 use crate::network::{Phase, Route, address_flags, restore, undo};
 
 /// A destination that none of the addresses is nearer to than the others.
-const FAR: &str = "2001:db8:ffff::1";
+pub(super) const FAR: &str = "2001:db8:ffff::1";
 
 /// The article's VPS: a /128, and sixteen addresses of one /64, made by nobody's special wish.
-async fn vps(network: &Network) {
+pub(super) async fn vps(network: &Network) {
     add_link(network, UPLINK).await;
     add(network, plain(ip("2001:db8::133:0:113:233"), 128)).await;
     for number in 0x2330..=0x233f {
@@ -17,7 +17,7 @@ async fn vps(network: &Network) {
     network.apply(&Change::AddRoute(everywhere)).await.unwrap();
 }
 
-fn pool(number: u16) -> Ipv6Addr {
+pub(super) fn pool(number: u16) -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0xa133, 0, 0x113, number)
 }
 
@@ -26,7 +26,7 @@ fn lend(numbers: &[u16]) -> Vec<Requirement> {
     numbers.iter().map(absent).collect()
 }
 
-async fn on_uplink(network: &Network) -> Vec<InterfaceAddress> {
+pub(super) async fn on_uplink(network: &Network) -> Vec<InterfaceAddress> {
     network.observe(&[]).await.unwrap().addresses_of(UPLINK).to_vec()
 }
 

@@ -70,7 +70,23 @@ impl Model {
 
     /// Undoes until a kill after `steps` changes, the last of which may be recorded only, or half done.
     fn undo_until(&mut self, steps: usize, last: Kill) {
-        let changes = undo(&self.entries, &self.observed).changes;
+        self.make(undo(&self.entries, &self.observed).changes, steps, last);
+    }
+
+    /// Ends the lease of one address in the same way.
+    fn release_until(&mut self, number: u16, steps: usize, last: Kill) {
+        let is_of = |change: &Change| change.concerns(global_or_local(number));
+        self.make(undo_some(&self.entries, &self.observed, is_of).changes, steps, last);
+    }
+
+    fn release_wholly(&mut self, number: u16) {
+        self.release_until(number, usize::MAX, Kill::AfterDoing);
+        let is_of = |change: &Change| change.concerns(global_or_local(number));
+        assert_eq!(undo_some(&self.entries, &self.observed, is_of).changes, [], "nothing is left to do");
+        self.entries = strike_out(&self.entries, &self.observed, is_of);
+    }
+
+    fn make(&mut self, changes: Vec<Change>, steps: usize, last: Kill) {
         for (i, change) in changes.iter().enumerate().take(steps) {
             if matches!(change, Change::RaiseAddress { .. }) {
                 self.record(Phase::Undo, change);
@@ -115,6 +131,8 @@ fn kill() -> impl Strategy<Value = (usize, Kill)> {
 enum Step {
     Lend(u16),
     KilledUndo(usize, Kill),
+    Release(u16),
+    KilledRelease(u16, usize, Kill),
     /// Boot configuration puts an address back that was lent.
     PutBack(u16),
 }
@@ -122,7 +140,9 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..16_u16).prop_map(Step::Lend),
-        2 => kill().prop_map(|(steps, last)| Step::KilledUndo(steps, last)),
+        1 => kill().prop_map(|(steps, last)| Step::KilledUndo(steps, last)),
+        3 => (0..16_u16).prop_map(Step::Release),
+        1 => ((0..16_u16), kill()).prop_map(|(number, (steps, last))| Step::KilledRelease(number, steps, last)),
         1 => (0..16_u16).prop_map(Step::PutBack),
     ]
 }
@@ -133,7 +153,7 @@ proptest! {
     #[test]
     fn whatever_was_lent_killed_and_put_back_the_list_is_as_before(
         count in 0..16_u16,
-        steps in proptest::collection::vec(step(), 0..12),
+        steps in proptest::collection::vec(step(), 0..16),
     ) {
         let mut model = Model::with(count);
         let before = model.observed.clone();
@@ -141,6 +161,8 @@ proptest! {
             match step {
                 Step::Lend(number) => model.lend(number),
                 Step::KilledUndo(steps, last) => model.undo_until(steps, last),
+                Step::Release(number) => model.release_wholly(number),
+                Step::KilledRelease(number, steps, last) => model.release_until(number, steps, last),
                 Step::PutBack(number) => {
                     let address = interface_address(number);
                     if number < count && !model.order().contains(&address.address) {
@@ -151,6 +173,28 @@ proptest! {
         }
         model.undo_wholly();
         prop_assert_eq!(model.observed, before);
+    }
+
+    #[test]
+    fn leases_that_come_and_go_leave_the_others_in_their_places_and_a_short_journal(
+        steps in proptest::collection::vec((0..10_u16, proptest::bool::ANY), 0..40),
+    ) {
+        let mut model = Model::with(10);
+        let before = model.clone();
+        let mut lent = std::collections::BTreeSet::new();
+        for (number, is_lent) in steps {
+            if is_lent {
+                model.lend(number);
+                lent.insert(global_or_local(number));
+            } else if lent.remove(&global_or_local(number)) {
+                model.release_wholly(number);
+            }
+            let expected: Vec<Ipv6Addr> = before.order().into_iter().filter(|a| !lent.contains(a)).collect();
+            prop_assert_eq!(model.order(), expected);
+            prop_assert_eq!(model.entries.len(), lent.len());
+        }
+        model.undo_wholly();
+        prop_assert_eq!(model.observed, before.observed);
     }
 
     #[test]
@@ -246,4 +290,21 @@ fn an_address_that_came_and_went_within_the_run_does_not_come_back() {
     }
     model.undo_wholly();
     assert_eq!(model.order(), [global_or_local(0)]);
+}
+
+#[test]
+fn an_address_that_was_added_stays_when_another_lease_ends() {
+    let mut model = Model::with(4);
+    let present =
+        Requirement::AddressPresent { link: LINK.into(), address: global_or_local(9), prefix_len: 128 };
+    for change in plan(&[present], &model.observed) {
+        model.record(Phase::Do, &change);
+        model.apply(&change);
+    }
+    let order = model.order();
+    model.lend(1);
+    model.release_wholly(1);
+    assert_eq!(model.order(), order);
+    model.undo_wholly();
+    assert_eq!(model.order(), Model::with(4).order());
 }
