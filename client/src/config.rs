@@ -1,6 +1,6 @@
 //! `client.toml`: as it is written ([`RawConfig`]) and as it is used ([`Config`]).
 //!
-//! The program reads this file and never writes it.
+//! The program writes this file when it enrols, and else reads it alone.
 
 use std::{
     net::Ipv6Addr,
@@ -12,30 +12,58 @@ use serde::Deserialize;
 use v6tun_cli::{Failure, config_file};
 use v6tun_host::tun;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
-use v6tun_wire::OrFail;
+use v6tun_wire::{GlobalArgs, OrFail};
 
-use crate::{endpoint::Endpoint, route_plan::MIN_MTU};
+use crate::{ROLE, endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
 const DEFAULT_INTERFACE: &str = "v6tun0";
+const DEFAULT_PATH: &str = "/etc/v6tun/client.toml";
 
+/// The file as it is written; paths are relative to it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RawConfig {
-    private_key_file: PathBuf,
+pub(crate) struct RawConfig {
+    pub(crate) private_key_file: PathBuf,
     address: Option<Ipv6Addr>,
-    interface: Option<String>,
-    mtu: Option<u16>,
-    server: RawServer,
+    pub(crate) interface: Option<String>,
+    pub(crate) mtu: Option<u16>,
+    pub(crate) server: RawServer,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct RawServer {
+pub(crate) struct RawServer {
     public_key: PublicKey,
     endpoint: String,
-    preshared_key_file: Option<PathBuf>,
+    pub(crate) preshared_key_file: Option<PathBuf>,
+}
+
+/// Where the file is, or will be.
+pub(crate) fn path(global: &GlobalArgs) -> PathBuf {
+    global.config.clone().unwrap_or_else(|| DEFAULT_PATH.into())
+}
+
+/// Where the file is.
+///
+/// # Errors
+/// A usage failure with how to get one, if there is none.
+pub(crate) fn existing_path(global: &GlobalArgs) -> Result<PathBuf> {
+    let path = path(global);
+    // Where even that may not be known, reading it will say why.
+    if path.try_exists().unwrap_or(true) {
+        return Ok(path);
+    }
+    let enrol =
+        format!("`sudo {} up INVITATION` makes it; `v6tun-server invite NAME` prints one", ROLE.program);
+    let hint = match global.config {
+        Some(_) => format!("check the path after --config; {enrol}"),
+        None => enrol,
+    };
+    Err(Failure::usage(format!("cannot read {}: there is no such file", path.display()))
+        .with_hint(hint)
+        .into())
 }
 
 /// A checked `client.toml`, its keys read.
@@ -80,6 +108,21 @@ impl Config {
             endpoint,
             preshared_key,
         })
+    }
+}
+
+impl Config {
+    /// What an enrolment at this server will write, with a key that stands for the one that it will make.
+    pub(crate) fn foreseen(private_key: PrivateKey, server: PublicKey, endpoint: Endpoint) -> Self {
+        Self {
+            private_key,
+            address: None,
+            interface: DEFAULT_INTERFACE.to_owned(),
+            mtu: None,
+            server,
+            endpoint,
+            preshared_key: None,
+        }
     }
 }
 

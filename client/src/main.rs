@@ -1,32 +1,38 @@
 //! `v6tun-client`: gives this PC a global IPv6 address of a server, through a tunnel over IPv4.
 //!
-//! [`args`] is what is typed, [`config`] what the file says, [`endpoint`] where the server is, [`route_plan`] what
-//! must be true of this PC, [`status`] what is shown, and [`up`] the order in which all of that happens.
+//! [`args`] is what is typed, [`enrolment`] how an invitation becomes a configuration, [`config`] what the file says,
+//! [`endpoint`] where the server is, [`route_plan`] what must be true of this PC, [`spoken`] and [`status`] what is
+//! shown, [`state_file`] what is remembered, [`patience`] how long the user waits, [`interruption`] what a signal ends
+//! early, [`up`] the order in which all of that happens, and [`forget`] the end of it.
 
 mod args;
 mod config;
 mod endpoint;
+mod enrolment;
+mod forget;
+mod interruption;
+mod patience;
 mod route_plan;
+mod spoken;
+mod state_file;
 mod status;
 mod up;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use args::{Args, Command};
-use clap::Parser;
-use status::Status;
 use v6tun_cli::{error_report, logging};
-use v6tun_wire::{GlobalArgs, Role, StatusArgs};
+use v6tun_wire::Role;
 
 /// Which of the two programs this is.
 const ROLE: Role = Role::CLIENT;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     logging::init(args.global.verbose, args.global.quiet);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,17 +46,13 @@ fn run(args: &Args) -> Result<()> {
     let outcome = runtime.block_on(async {
         match &args.command {
             Command::Up(options) => up::run(&args.global, options).await,
+            Command::Join(options) => enrolment::join(&args.global, options).await,
+            Command::Forget(options) => forget::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
-            Command::Status(options) => tell_status(&args.global, options).await,
+            Command::Status(options) => status::run(&args.global, options).await,
         }
     });
     // A name server that does not answer must not hold the exit up.
     runtime.shutdown_background();
     outcome
-}
-
-async fn tell_status(global: &GlobalArgs, options: &StatusArgs) -> Result<()> {
-    let status: Status = v6tun_wire::status(ROLE, global).await?;
-    let text = if options.json { serde_json::to_string_pretty(&status)? + "\n" } else { status.to_text() };
-    Ok(io::stdout().write_all(text.as_bytes())?)
 }

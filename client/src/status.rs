@@ -1,6 +1,8 @@
 //! What `status` shows: the answer of the running client, as JSON (documented in `docs/status.md`) and in wg(8)'s
 //! layout.
 
+mod ask;
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
@@ -13,6 +15,8 @@ use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{ClientState, ClientTunnelStatus};
 use v6tun_wire::{Figures, NoOrder, Operated, since_unix_seconds, unix_seconds_ago};
+
+pub(crate) use ask::run;
 
 /// Changes when a field changes its meaning or goes; new fields do not change it.
 const VERSION: u32 = 1;
@@ -179,7 +183,7 @@ mod tests {
     use super::*;
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    fn connecting() -> Status {
+    pub(super) fn connecting() -> Status {
         Status {
             version: VERSION,
             client_version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -2,41 +2,91 @@
 
 mod dry_run;
 mod session;
-mod spoken;
+mod way;
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use tracing::info;
-use v6tun_host::{privilege, tun::Tun, udp::UdpSocket};
+use v6tun_cli::Failure;
+use v6tun_host::{
+    privilege::{self, PrivilegeError},
+    tun::Tun,
+    udp::UdpSocket,
+};
 use v6tun_proto::{ClientConfig, ClientTunnel, Purpose};
-use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, Operator, OrFail, Response, UpArgs, Wish};
+use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
-use self::session::{Session, Way};
-use crate::{ROLE, config::Config, endpoint::Endpoint, route_plan, status::Status};
+use self::{
+    session::{Session, Start},
+    way::{Lookup, Way},
+};
+use crate::{
+    ROLE,
+    args::UpArgs,
+    config::{self, Config},
+    enrolment::{self, Typed},
+    patience::Patience,
+    route_plan,
+    state_file::StateFile,
+    status::Status,
+};
 
 pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
-    let path = ROLE.config_path(global)?;
-    if args.dry_run {
-        return dry_run::run(global, &Config::load(&path)?).await;
+    let patience = Patience::start(args.wait);
+    let invitation = args.invitation.as_ref().map(Typed::read).transpose()?;
+    if args.common.dry_run {
+        return dry_run::run(global, invitation.as_ref()).await;
     }
-    privilege::require_net_admin().or_failed()?;
-    let config = Config::load(&path)?;
-    v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| connect_until_stopped(&config, host).await)
-        .await
+    require_privilege(invitation.is_some())?;
+    // What is written already is checked before anything is done.
+    let path = if invitation.is_some() { config::path(global) } else { config::existing_path(global)? };
+    let written = if invitation.is_some() { None } else { Some(Config::load(&path)?) };
+    v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| {
+        if let Some(invitation) = &invitation
+            && enrolment::run(invitation, &path, host.operator, patience).await?.is_none()
+        {
+            return Ok(());
+        }
+        let config = written.map_or_else(|| Config::load(&path), Ok)?;
+        let state_file = StateFile::read(StateFile::path(global), &config);
+        connect_until_stopped(&config, state_file, patience, host).await
+    })
+    .await
+}
+
+/// The usual hint repeats the command line, where an invitation is not to be shown.
+fn require_privilege(is_invited: bool) -> Result<()> {
+    match privilege::require_net_admin() {
+        Err(error @ PrivilegeError::Missing) if is_invited => {
+            let hint = format!("`sudo {} up -` reads the invitation from standard input", ROLE.program);
+            Err(Failure::failed(error.to_string()).with_hint(hint).into())
+        }
+        outcome => outcome.or_failed(),
+    }
 }
 
 /// From the look-up of the server to the last datagram.
-async fn connect_until_stopped(config: &Config, host: Host<'_, Status>) -> Result<()> {
+async fn connect_until_stopped(
+    config: &Config,
+    state_file: StateFile,
+    patience: Patience,
+    host: Host<'_, Status>,
+) -> Result<()> {
     let Host { network, journal, operator, tun: served } = host;
-    let Some(endpoint) = resolve(&config.endpoint, operator).await? else { return Ok(()) };
+    let mut lookup = Lookup::default();
+    let last = state_file.endpoint(config);
+    let Some(endpoint) = way::find(config, last, &mut lookup, operator, patience).await? else {
+        return Ok(());
+    };
     let socket = UdpSocket::bind_any(0).or_failed()?;
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
     let mtu_ceiling = route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu);
     let way = Way { endpoint, mtu_ceiling };
     let tun = Tun::create(&config.interface).or_failed()?;
-    let (event_loop, events) = EventLoop::start(tunnel(config, way)?, tun, socket)?;
-    let mut session = Session::new(config, way, network, journal, event_loop, events);
+    let data_path = EventLoop::start(tunnel(config, way)?, tun, socket)?;
+    let start = Start { way, state_file, lookup, patience };
+    let mut session = Session::new(config, start, network, journal, data_path);
     let ran = session.run(operator).await;
     if ran.is_ok() {
         info!("disconnecting");
@@ -46,25 +96,6 @@ async fn connect_until_stopped(config: &Config, host: Host<'_, Status>) -> Resul
         Err(failure) => return ran.and(Err(failure)),
     }
     ran
-}
-
-/// The server's address; `None` if the operator wanted the end before it was known.
-async fn resolve(endpoint: &Endpoint, operator: &mut Operator<Status>) -> Result<Option<SocketAddr>> {
-    let lookup = endpoint.resolve();
-    tokio::pin!(lookup);
-    loop {
-        tokio::select! {
-            found = &mut lookup => return found.map(Some),
-            wish = operator.next() => match wish {
-                Wish::Stop => return Ok(None),
-                Wish::Status(reply) => {
-                    // Whoever asked may have gone: then nobody misses the answer.
-                    let _unasked = reply.send(Response::Failed(format!("it is still looking up {endpoint}")));
-                }
-                Wish::Order(order, _) => match order {},
-            }
-        }
-    }
 }
 
 fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {

@@ -8,8 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use tokio::{
     sync::mpsc,
-    task::{JoinError, JoinSet},
-    time::{Instant, Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{info, warn};
 use v6tun_cli::Failure;
@@ -20,11 +19,14 @@ use v6tun_host::{
 use v6tun_proto::{ClientEvent, ClientTunnel, Lease};
 use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
-use super::spoken;
+use super::way::{Lookup, Way};
 use crate::{
     config::Config,
     endpoint::Endpoint,
+    patience::Patience,
     route_plan::{self, Tunnel},
+    spoken,
+    state_file::StateFile,
     status::{Identity, Status},
 };
 
@@ -32,18 +34,17 @@ use crate::{
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How often the name of a server that does not answer is looked up again.
-const LOOKUP_AGAIN: Duration = Duration::from_secs(30);
+const LOOKUP_AGAIN: Duration = Duration::from_secs(15);
 
 /// Addresses held before that are remembered, to be taken off the tun: a server changes them rarely.
 const MAX_FORMER: usize = 16;
 
-/// The way to the server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
-    /// Where the server is.
-    pub(super) endpoint: SocketAddr,
-    /// The largest inner packet that fits, in bytes.
-    pub(super) mtu_ceiling: u16,
+/// What outlives one start of the data path: what is remembered, looked up and waited for.
+pub(super) struct Start {
+    pub(super) way: Way,
+    pub(super) state_file: StateFile,
+    pub(super) lookup: Lookup,
+    pub(super) patience: Patience,
 }
 
 /// A tunnel and the PC that it belongs to.
@@ -57,25 +58,29 @@ pub(super) struct Session<'a> {
     way: Way,
     lease: Option<Lease>,
     former: Vec<Ipv6Addr>,
-    /// The server does not answer.
-    is_silent: bool,
-    lookup: JoinSet<Result<SocketAddr>>,
-    next_lookup: Instant,
+    /// What this PC held before this start.
+    last: Option<Ipv6Addr>,
+    state_file: StateFile,
+    lookup: Lookup,
+    /// When the server's name is looked up again; `None` while the server answers, and where there is no name.
+    next_lookup: Option<Instant>,
+    patience: Patience,
+    is_connected: bool,
     ticks: Interval,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(
         config: &'a Config,
-        way: Way,
+        start: Start,
         network: &'a Network,
         journal: &'a mut Journal,
-        event_loop: EventLoop<ClientTunnel>,
-        events: mpsc::Receiver<ClientEvent>,
+        (event_loop, events): (EventLoop<ClientTunnel>, mpsc::Receiver<ClientEvent>),
     ) -> Self {
+        let Start { way, state_file, lookup, patience } = start;
         let mut ticks = interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self {
+        let mut session = Self {
             config,
             identity: Identity {
                 interface: config.interface.clone(),
@@ -89,11 +94,16 @@ impl<'a> Session<'a> {
             way,
             lease: None,
             former: Vec::new(),
-            is_silent: false,
-            lookup: JoinSet::new(),
-            next_lookup: Instant::now(),
+            last: state_file.address(),
+            state_file,
+            lookup,
+            next_lookup: None,
+            patience,
+            is_connected: false,
             ticks,
-        }
+        };
+        session.server_is_silent();
+        session
     }
 
     /// Runs until the operator wants the end, or the data path has ended; [`stop`](Self::stop) tells why.
@@ -109,8 +119,10 @@ impl<'a> Session<'a> {
                     Some(event) => self.handle_event(event).await?,
                     None => return Ok(()),
                 },
-                Some(found) = self.lookup.join_next() => self.handle_lookup(found).await,
-                _ = self.ticks.tick() => self.look_again().await,
+                Some(found) = self.lookup.next() => self.handle_lookup(found).await,
+                () = due(self.next_lookup) => self.look_up_again(),
+                () = self.patience.over(), if !self.is_connected => return Err(self.patience.failure().into()),
+                _ = self.ticks.tick() => self.repair().await,
             }
         }
     }
@@ -125,29 +137,29 @@ impl<'a> Session<'a> {
             ClientEvent::LeaseGranted(lease) => {
                 self.lease = Some(lease);
                 self.reconcile().await.context(Failure::failed("cannot configure this PC"))?;
+                self.remember();
             }
             ClientEvent::LeaseChanged { old, new } => self.change_lease(old, new).await,
             ClientEvent::LeaseRefused { reason } => {
                 spoken::complain(&spoken::refused(reason), spoken::refused_hint(reason));
             }
             ClientEvent::Connected { rtt } => {
-                self.is_silent = false;
+                self.is_connected = true;
+                self.next_lookup = None;
                 if let Some(lease) = self.lease {
-                    spoken::say(&spoken::up(lease.address, self.way.endpoint, rtt));
+                    spoken::say(&spoken::up(lease.address, self.way.endpoint, rtt, self.last));
                 }
             }
             ClientEvent::Lost { reason } => {
-                self.is_silent = true;
+                self.server_is_silent();
                 spoken::say(&spoken::lost(self.way.endpoint, reason));
             }
             ClientEvent::Returned { rtt, outage } => {
-                self.is_silent = false;
+                self.next_lookup = None;
                 spoken::say(&spoken::back(outage, rtt));
+                self.remember();
             }
-            ClientEvent::NoAnswer { after, is_refused } => {
-                self.is_silent = true;
-                self.complain(after, is_refused).await;
-            }
+            ClientEvent::NoAnswer { after, is_refused } => self.complain(after, is_refused).await,
             ClientEvent::ServerBye => info!("the server said bye"),
             // Said only to those who come for that.
             ClientEvent::Answered | ClientEvent::Enrolled { .. } | ClientEvent::EnrolRefused { .. } => {}
@@ -155,6 +167,7 @@ impl<'a> Session<'a> {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;
                 self.repair().await;
+                self.remember();
             }
         }
         Ok(())
@@ -182,6 +195,7 @@ impl<'a> Session<'a> {
             }
         }
         self.repair().await;
+        self.remember();
     }
 
     /// Makes this PC what the lease wants. What is so already is left alone.
@@ -211,25 +225,34 @@ impl<'a> Session<'a> {
         lease.mtu.min(self.way.mtu_ceiling).max(route_plan::MIN_MTU)
     }
 
-    async fn look_again(&mut self) {
-        self.repair().await;
-        let is_name = matches!(self.config.endpoint, Endpoint::Name { .. });
-        if self.is_silent && is_name && self.lookup.is_empty() && Instant::now() >= self.next_lookup {
-            self.next_lookup = Instant::now() + LOOKUP_AGAIN;
-            let endpoint = self.config.endpoint.clone();
-            self.lookup.spawn(async move { endpoint.resolve().await });
+    /// The server has proved that it is there.
+    fn remember(&mut self) {
+        if let Some(lease) = self.lease {
+            let mtu = self.mtu_of(&lease);
+            self.state_file.remember(self.config, self.way.endpoint, lease.address, mtu);
         }
     }
 
-    async fn handle_lookup(&mut self, found: Result<Result<SocketAddr>, JoinError>) {
-        let found = match found.map_err(anyhow::Error::from).flatten() {
+    fn server_is_silent(&mut self) {
+        let is_name = matches!(self.config.endpoint, Endpoint::Name { .. });
+        self.next_lookup = is_name.then(|| Instant::now() + LOOKUP_AGAIN);
+    }
+
+    fn look_up_again(&mut self) {
+        self.server_is_silent();
+        self.lookup.start(&self.config.endpoint);
+    }
+
+    async fn handle_lookup(&mut self, found: Result<SocketAddr>) {
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 info!("{error:#}");
                 return;
             }
         };
-        if found == self.way.endpoint || !self.is_silent {
+        let is_silent = self.next_lookup.is_some();
+        if found == self.way.endpoint || !is_silent {
             return;
         }
         info!(from = %self.way.endpoint, to = %found, "the server's name has another address");
@@ -249,5 +272,13 @@ impl<'a> Session<'a> {
         };
         // Whoever asked may have gone: then nobody misses the answer.
         let _unasked = reply.send(response);
+    }
+}
+
+/// Returns at that time; never where there is none.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

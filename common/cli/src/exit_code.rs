@@ -8,3 +8,5 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Asked about a program that does not run.
 pub const NOT_RUNNING: u8 = 3;
+/// Not connected within the time that `--wait` gave.
+pub const NOT_CONNECTED: u8 = 4;

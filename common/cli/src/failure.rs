@@ -47,6 +47,12 @@ impl Failure {
         Self::new(what.into(), exit_code::NOT_RUNNING)
     }
 
+    /// There is no connection, and the time to wait for one is over: [`exit_code::NOT_CONNECTED`].
+    #[must_use]
+    pub fn not_connected(what: impl Into<String>) -> Self {
+        Self::new(what.into(), exit_code::NOT_CONNECTED)
+    }
+
     /// Whatever status another process is to exit with.
     pub(crate) fn with_exit_code(what: String, exit_code: u8) -> Self {
         Self::new(what, exit_code)

@@ -1,4 +1,4 @@
-//! What `up` says to the person in front of it: connection, loss and return on standard output, trouble on standard
+//! What is said to the person in front of the PC: connection, loss and return on standard output, trouble on standard
 //! error. Each is one line, and a hint where there is something to do.
 
 use std::{
@@ -14,20 +14,41 @@ use v6tun_proto::{LossReason, RefusalReason};
 use crate::ROLE;
 
 /// Says a line to whoever follows the connection. Where standard output is closed nobody does.
-pub(super) fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let _unheard = writeln!(io::stdout().lock(), "{}: {line}", ROLE.program);
 }
 
 /// Says what is wrong, and what to do about it.
-pub(super) fn complain(line: &str, hint: &str) {
+pub(crate) fn complain(line: &str, hint: &str) {
     let _unheard = writeln!(io::stderr().lock(), "{}: {line}\nhint: {hint}", ROLE.program);
 }
 
-pub(super) fn up(address: Ipv6Addr, endpoint: SocketAddr, rtt: Option<Duration>) -> String {
-    format!("up {address} via {endpoint}{}", in_parentheses(rtt))
+/// `last` is the address that this PC held before.
+pub(crate) fn up(
+    address: Ipv6Addr,
+    endpoint: SocketAddr,
+    rtt: Option<Duration>,
+    last: Option<Ipv6Addr>,
+) -> String {
+    let former = last.filter(|last| *last != address);
+    let former = former.map(|last| format!("; the address was {last} before")).unwrap_or_default();
+    format!("up {address} via {endpoint}{}{former}", in_parentheses(rtt))
 }
 
-pub(super) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
+pub(crate) fn not_found_yet(last: SocketAddr) -> String {
+    format!("the server's name is not found yet; trying its last address {last}")
+}
+
+/// `endpoint` is the invitation's.
+pub(crate) fn enrolled(name: &str, endpoint: &str) -> String {
+    format!("enrolled as {name} at {endpoint}")
+}
+
+pub(crate) fn known(endpoint: &str) -> String {
+    format!("this PC is enrolled at {endpoint} already; `sudo {} up` connects", ROLE.program)
+}
+
+pub(crate) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
     let why = match reason {
         LossReason::NoHeartbeat => "no answer for 2.0 s",
         LossReason::NoHandshake => "no answer to handshakes for 90 s",
@@ -38,47 +59,47 @@ pub(super) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
     format!("lost the server {endpoint} ({why}); trying again")
 }
 
-pub(super) fn back(outage: Duration, rtt: Option<Duration>) -> String {
+pub(crate) fn back(outage: Duration, rtt: Option<Duration>) -> String {
     format!("back after {}{}", seconds(outage), in_parentheses(rtt))
 }
 
-pub(super) fn changed(old: Ipv6Addr, new: Ipv6Addr) -> String {
+pub(crate) fn changed(old: Ipv6Addr, new: Ipv6Addr) -> String {
     format!("the server has changed the address from {old} to {new}")
 }
 
-pub(super) fn no_answer(endpoint: SocketAddr, after: Duration) -> String {
+pub(crate) fn no_answer(endpoint: SocketAddr, after: Duration) -> String {
     format!("no answer from {endpoint} for {}; trying on", seconds(after))
 }
 
-pub(super) fn keys_differ(endpoint: SocketAddr) -> String {
+pub(crate) fn keys_differ(endpoint: SocketAddr) -> String {
     format!("{endpoint} answers, but its handshakes do not fit our keys; trying on")
 }
 
 /// An answer proves that both sides know each other's public key: what is left is the other key.
-pub(super) const KEYS_DIFFER_HINT: &str =
+pub(crate) const KEYS_DIFFER_HINT: &str =
     "preshared-key-file must hold the same key on both sides, or stand on neither";
 
-pub(super) fn no_route(endpoint: SocketAddr) -> String {
+pub(crate) fn no_route(endpoint: SocketAddr) -> String {
     format!("this PC has no route to {endpoint}; trying on")
 }
 
-pub(super) fn no_route_hint(endpoint: SocketAddr) -> String {
+pub(crate) fn no_route_hint(endpoint: SocketAddr) -> String {
     let family = if endpoint.is_ipv6() { "-6" } else { "-4" };
     format!("`ip {family} route get {}` says why; an endpoint by IPv4 needs no IPv6 here", endpoint.ip())
 }
 
 /// The likely causes of a server that says nothing: it never answers a key that it does not know.
-pub(super) fn no_answer_hint(own_key: PublicKey) -> String {
+pub(crate) fn no_answer_hint(own_key: PublicKey) -> String {
     format!(
         "UDP is blocked on the way, or the server is down or its endpoint or public-key wrong, or it does not know this PC's key: {own_key}"
     )
 }
 
-pub(super) fn refused(reason: RefusalReason) -> String {
+pub(crate) fn refused(reason: RefusalReason) -> String {
     format!("no address yet: {reason}; asking on")
 }
 
-pub(super) fn refused_hint(reason: RefusalReason) -> &'static str {
+pub(crate) fn refused_hint(reason: RefusalReason) -> &'static str {
     match reason {
         RefusalReason::NoAnswer => {
             "a server that is no v6tun-server leases no address: write the one that it expects, address = \"…\""
@@ -108,13 +129,23 @@ mod tests {
     fn connection_loss_and_return_are_one_line_each() {
         let rtt = Some(Duration::from_micros(20_900));
         let address = "2001:db8::2330".parse().unwrap();
-        assert_eq!(up(address, endpoint(), rtt), "up 2001:db8::2330 via 203.0.113.233:51820 (rtt 20.9 ms)");
-        assert_eq!(up(address, endpoint(), None), "up 2001:db8::2330 via 203.0.113.233:51820");
+        let line = "up 2001:db8::2330 via 203.0.113.233:51820 (rtt 20.9 ms)";
+        assert_eq!(up(address, endpoint(), rtt, Some(address)), line);
+        assert_eq!(up(address, endpoint(), None, None), "up 2001:db8::2330 via 203.0.113.233:51820");
         assert_eq!(
             lost(endpoint(), LossReason::NoHeartbeat),
             "lost the server 203.0.113.233:51820 (no answer for 2.0 s); trying again"
         );
         assert_eq!(back(Duration::from_millis(12_340), rtt), "back after 12.3 s (rtt 20.9 ms)");
+    }
+
+    #[test]
+    fn another_address_than_last_time_is_told() {
+        let [new, old] = ["2001:db8::2330", "2001:db8::2331"].map(|address| address.parse().unwrap());
+        assert_eq!(
+            up(new, endpoint(), None, Some(old)),
+            "up 2001:db8::2330 via 203.0.113.233:51820; the address was 2001:db8::2331 before"
+        );
     }
 
     #[test]
