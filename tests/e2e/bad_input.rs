@@ -1,16 +1,17 @@
 //! What is wrong is refused with what, why, a hint and the documented exit code, and nothing is touched.
 
 mod arrangement;
+mod bare;
 mod client;
 mod server;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use v6tun_tests::lab::{Finished, Lab, Snapshot, wait_until};
+use v6tun_tests::lab::{Finished, Lab, Snapshot};
 use v6tun_tests::product::Installation;
 
+use crate::tools::wait_until_settled;
 use arrangement::{Arranged, Arrangement};
 
 /// A mistake, and how it is answered.
@@ -37,9 +38,7 @@ impl Case {
 
 /// Makes each mistake with `installation`, and expects its answer from an `up` that leaves the host alone.
 fn assert_all_refused(lab: &Lab, installation: &Installation, cases: &[Case]) -> Result<()> {
-    wait_until("duplicate address detection to end", Duration::from_secs(10), || {
-        Ok(installation.host().output("ip -6 -o address show tentative")?.is_empty())
-    })?;
+    wait_until_settled(installation.host())?;
     let mut wrong = String::new();
     for case in cases {
         if let Err(error) = assert_refused(lab, installation, case) {

@@ -1,12 +1,19 @@
 //! The lab behaves as the article's network does, before v6tun enters it.
 
+use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use v6tun_tests::lab::address::{NEIGHBOUR_IPV6, SITE_IPV4, SITE_IPV6, VPS_IPV4, leasable};
-use v6tun_tests::lab::{Lab, Namespace, Options, Snapshot, ownership, wait_until};
+use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::hostile_peer::{receive, socket_in};
+use v6tun_tests::lab::address::{
+    CARRIER_SIDE, NEIGHBOUR_IPV6, ROUTED_IPV6, SITE_IPV4, SITE_IPV6, VPS_IPV4, VPS_IPV6, leasable,
+};
+use v6tun_tests::lab::relay::Relay;
+use v6tun_tests::lab::{
+    Lab, Namespace, Options, Snapshot, VpsShape, advertise_address, ownership, wait_until,
+};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
 fn ping(from: &Namespace, to: impl std::fmt::Display) -> Result<bool> {
@@ -98,6 +105,81 @@ fn a_snapshot_sees_each_thing_that_could_be_left_behind() -> Result<()> {
         lab.vps.set_sysctls(&[("net/ipv6/neigh/ens3/proxy_delay", "0")])?;
         let difference = before.difference(&Snapshot::take(&lab.vps)?);
         ensure!(difference.contains("+ net/ipv6/neigh/ens3/proxy_delay = 0"), "{difference}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_vps_with_one_address_on_the_link_has_no_other() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+        assert_eq!(global_addresses(&lab.vps)?, [("ens3".to_owned(), format!("{VPS_IPV6}/64"))]);
+        ensure!(ping(&lab.vps, SITE_IPV6)?, "the VPS does not reach the site by IPv6");
+        ensure!(ping(&lab.vps, NEIGHBOUR_IPV6)?, "the VPS does not reach its neighbour");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_routed_prefix_comes_to_the_vps_without_a_question_on_the_link() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::RoutedPrefix), |lab| {
+        let addresses =
+            [("lo".to_owned(), format!("{ROUTED_IPV6}/64")), ("ens3".to_owned(), format!("{VPS_IPV6}/64"))];
+        assert_eq!(global_addresses(&lab.vps)?, addresses);
+        ensure!(ping(&lab.site, ROUTED_IPV6)?, "the site does not reach the routed prefix");
+        let far_in_it = "2001:db8:1301:7a0:1234:5678:9abc:def0";
+        let mut seen = lab.vps.spawn("tcpdump", &format!("tcpdump -n -l -i ens3 dst host {far_in_it}"))?;
+        wait_until("tcpdump to listen", Duration::from_secs(5), || Ok(seen.stderr().contains("listening")))?;
+        ping(&lab.site, far_in_it)?;
+        seen.wait_for_line("echo request", Duration::from_secs(5)).map(drop)
+    })
+}
+
+/// The global addresses of a machine with their interfaces and prefix lengths, in the kernel's order.
+fn global_addresses(machine: &Namespace) -> Result<Vec<(String, String)>> {
+    let shown = machine.output("ip -6 -o address show scope global")?;
+    let words = shown.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    Ok(words.map(|words| (words[1].clone(), words[3].clone())).collect())
+}
+
+#[test]
+fn a_machine_that_advertises_an_address_is_believed_at_once() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+        let address = leasable(0);
+        let holder = || lab.provider.output(&format!("ip -6 neighbour show {address} dev segment"));
+        lab.vps.ip(&format!("address add {address}/64 dev ens3 nodad"))?;
+        ensure!(ping(&lab.site, address)?, "the site does not reach it");
+        let macs = [&lab.vps, &lab.neighbour].map(|one| one.output("cat /sys/class/net/ens3/address"));
+        let [own, neighbours] = macs;
+        let macs = [own?.trim().to_owned(), neighbours?.trim().to_owned()];
+        ensure!(holder()?.contains(&macs[0]), "{}", holder()?);
+        lab.neighbour.ip(&format!("address add {address}/64 dev ens3 nodad"))?;
+        ensure!(holder()?.contains(&macs[0]), "the kernel advertises by itself: {}", holder()?);
+        advertise_address(&lab.neighbour, "ens3", address)?;
+        wait_until("the router to believe it", Duration::from_secs(2), || Ok(holder()?.contains(&macs[1])))
+    })
+}
+
+#[test]
+fn a_relay_delays_each_way_by_what_it_is_told_and_changes_nothing() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let server = lab.vps.enter(|| Ok(UdpSocket::bind((VPS_IPV4, 9))?))?;
+        let door = SocketAddr::from((CARRIER_SIDE, 9));
+        let relay = Relay::start(&lab.provider, door, server.local_addr()?, Duration::from_millis(10))?;
+        let clients = [socket_in(&lab.pc, relay.address())?, socket_in(&lab.laptop, relay.address())?];
+        for (round, client) in clients.iter().cycle().take(10).enumerate() {
+            let start = Instant::now();
+            client.send(&[u8::try_from(round)?; 1400])?;
+            let mut buffer = [0; 2000];
+            server.set_read_timeout(Some(Duration::from_secs(5)))?;
+            let (len, from) = server.recv_from(&mut buffer)?;
+            server.send_to(&buffer[..len], from)?;
+            let answer = receive(client, Duration::from_secs(5))?.context("no answer")?;
+            let took = start.elapsed();
+            ensure!(answer == [u8::try_from(round)?; 1400], "the relay changed a datagram");
+            ensure!(took >= Duration::from_millis(20), "there and back in {took:?}");
+            // The bound that a busy machine keeps.
+            ensure!(took < Duration::from_millis(200), "there and back in {took:?}");
+        }
         Ok(())
     })
 }

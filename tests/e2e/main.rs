@@ -1,10 +1,14 @@
 //! End to end: the real programs in the lab's network, looked at with real tools.
 
+mod address_conflicts;
 mod bad_input;
+mod clients;
 mod demo;
 mod idle;
 mod interop;
+mod invitations;
 mod lease_start;
+mod one_command;
 mod package;
 mod path;
 mod pc_untouched;

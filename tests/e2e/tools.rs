@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::{Ipv6Addr, SocketAddrV6, TcpListener, TcpStream};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use v6tun_tests::lab::Namespace;
+use v6tun_tests::lab::{Namespace, wait_until};
+use v6tun_tests::product::Installation;
 
 /// What became of the packets that `ping` sent.
 pub(crate) struct Ping {
@@ -53,4 +56,42 @@ pub(crate) fn hops(from: &Namespace, to: impl Display) -> Result<Vec<String>> {
     let trace = from.output(&format!("traceroute -n -q 1 -w 2 -m 8 {to}"))?;
     let hop = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
     Ok(trace.lines().skip(1).filter_map(hop).collect())
+}
+
+/// The listener and both ends of a TCP connection.
+pub(crate) type Connection = (TcpListener, TcpStream, TcpStream);
+
+/// A connection of `visitor` to `port` of one address of `host`, where a program listens on all of them.
+pub(crate) fn connection(
+    visitor: &Namespace,
+    host: &Namespace,
+    address: Ipv6Addr,
+    port: u16,
+) -> Result<Connection> {
+    let listener = host.enter(|| {
+        TcpListener::bind(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)).context("listen")
+    })?;
+    let from = visitor.enter(|| TcpStream::connect((address, port)).context("connect"))?;
+    let (to, _) = listener.accept()?;
+    Ok((listener, from, to))
+}
+
+/// Waits until no address of `host` is being probed for duplicates: from then on its state stands still.
+pub(crate) fn wait_until_settled(host: &Namespace) -> Result<()> {
+    wait_until("duplicate address detection to end", Duration::from_secs(10), || {
+        Ok(host.output("ip -6 -o address show tentative")?.is_empty())
+    })
+}
+
+/// Waits until the running client has this address.
+pub(crate) fn wait_for_address(client: &Installation, address: Ipv6Addr, limit: Duration) -> Result<()> {
+    let what = format!("the client to have {address}");
+    let waited = wait_until(&what, limit, || Ok(client.status()?["address"] == address.to_string().as_str()));
+    waited.with_context(|| format!("it says {:?}", client.status()))
+}
+
+/// When the server and this client last shook hands, seconds since 1970.
+pub(crate) fn latest_handshake(client: &Installation) -> Result<u64> {
+    let status = client.status()?;
+    status["server"]["latest-handshake"].as_u64().with_context(|| status.to_string())
 }

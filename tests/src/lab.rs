@@ -29,6 +29,8 @@
 //!    2001:db8:1301:740:a133:0:113:233f/64     (added last: the source that the kernel prefers)
 //! ```
 //!
+//! Other providers give other addresses: [`VpsShape`] has them.
+//!
 //! Names are unique to the process and the lab, so labs run in parallel. A lab is removed when it is
 //! dropped; one whose process was killed is removed when the next lab is built ([`ownership`]).
 
@@ -40,17 +42,22 @@ use anyhow::Result;
 
 pub mod address;
 mod namespace;
+mod neighbour_advertisement;
 pub mod ownership;
 mod process;
 mod program;
+pub mod relay;
 mod router;
 mod snapshot;
 mod topology;
+mod vps_shape;
 mod wait;
 
 pub use namespace::{Finished, Namespace};
+pub use neighbour_advertisement::advertise_address;
 pub use process::Process;
 pub use snapshot::{Ipv4Snapshot, Snapshot};
+pub use vps_shape::VpsShape;
 pub use wait::{wait_for, wait_until};
 
 use ownership::Ownership;
@@ -64,8 +71,18 @@ pub struct Options {
     pub router_advertisements: bool,
     /// Whether the VPS has IPv6 addresses besides its link-local one.
     pub vps_has_ipv6: bool,
+    /// Which ones, if it has.
+    pub vps_shape: VpsShape,
     /// Valid lifetime of the VPS's sixteen addresses, as DHCPv6 gives them; `None`: they never run out.
     pub vps_address_lifetime: Option<Duration>,
+}
+
+impl Options {
+    /// The article's values, but for the addresses of the VPS.
+    #[must_use]
+    pub fn with_vps(vps_shape: VpsShape) -> Self {
+        Self { vps_shape, ..Self::default() }
+    }
 }
 
 impl Default for Options {
@@ -74,6 +91,7 @@ impl Default for Options {
             router_lifetime: Duration::from_secs(1800),
             router_advertisements: true,
             vps_has_ipv6: true,
+            vps_shape: VpsShape::default(),
             vps_address_lifetime: None,
         }
     }

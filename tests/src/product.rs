@@ -12,12 +12,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use v6tun_keys::key_file::read_private_key;
+use v6tun_keys::{PrivateKey, PublicKey};
+
+mod bare;
 
 use crate::lab::address::{VPS_IPV4, leasable};
 use crate::lab::{Finished, Lab, Namespace, Process};
 
 /// How long a program may take from its start to its ready line.
 const READY_LIMIT: Duration = Duration::from_secs(15);
+pub use bare::{FreshServer, invitation_in};
+
 /// The port that the server listens on.
 pub const PORT: u16 = 51820;
 
@@ -28,7 +34,10 @@ pub struct Installation {
     path: String,
     host: Namespace,
     dir: PathBuf,
-    public_key: String,
+    config: PathBuf,
+    is_told_its_config: bool,
+    key: PathBuf,
+    public_key: Option<String>,
 }
 
 /// The server on the VPS, and a client on each of the two PCs.
@@ -76,7 +85,7 @@ pub fn server_toml(pool: &[Ipv6Addr], clients: &[&Installation]) -> String {
         addresses.join(", ")
     );
     for client in clients {
-        let (name, key) = (client.host.role(), &client.public_key);
+        let (name, key) = (client.host.role(), client.public_key());
         let _ = write!(text, "\n[[client]]\nname = \"{name}\"\npublic-key = \"{key}\"\n");
     }
     text
@@ -87,7 +96,7 @@ pub fn server_toml(pool: &[Ipv6Addr], clients: &[&Installation]) -> String {
 pub fn client_toml(server: &Installation) -> String {
     format!(
         "private-key-file = \"private.key\"\n\n[server]\npublic-key = \"{}\"\nendpoint = \"{VPS_IPV4}:{PORT}\"\n",
-        server.public_key
+        server.public_key()
     )
 }
 
@@ -97,6 +106,14 @@ impl Installation {
     /// # Errors
     /// The programs are not built, or a file cannot be written.
     pub fn new(lab: &Lab, program: &str, host: &Namespace) -> Result<Self> {
+        let mut installation = Self::without_files(lab, program, host)?;
+        let public_key = make_key(&lab.product("v6tun")?, host, &installation.key)?;
+        installation.public_key = Some(public_key);
+        Ok(installation)
+    }
+
+    /// A folder for the state and one for the run, and nothing in them.
+    fn without_files(lab: &Lab, program: &str, host: &Namespace) -> Result<Self> {
         let path = lab.product(program)?;
         let dir = (1..)
             .map(|number| lab.dir().join(format!("{}-{program}-{number}", host.role())))
@@ -108,8 +125,17 @@ impl Installation {
                 .create(&folder)
                 .with_context(|| folder.display().to_string())?;
         }
-        let public_key = make_key(&lab.product("v6tun")?, host, &dir.join("private.key"))?;
-        Ok(Self { program: program.to_owned(), path, host: host.clone(), dir, public_key })
+        let (config, key) = (dir.join("config.toml"), dir.join("private.key"));
+        Ok(Self {
+            program: program.to_owned(),
+            path,
+            host: host.clone(),
+            dir,
+            config,
+            is_told_its_config: true,
+            key,
+            public_key: None,
+        })
     }
 
     /// `v6tun-server` or `v6tun-client`.
@@ -130,10 +156,35 @@ impl Installation {
         &self.dir
     }
 
+    /// Its configuration file, as seen from outside its host.
+    #[must_use]
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Its public key in base64.
+    ///
+    /// # Panics
+    /// If it was installed bare: it makes its key itself, and [`Self::read_public_key`] tells it.
     #[must_use]
     pub fn public_key(&self) -> &str {
-        &self.public_key
+        self.public_key.as_deref().expect("a bare installation makes its own key")
+    }
+
+    /// Its private key, given or made by itself.
+    ///
+    /// # Errors
+    /// There is none yet, or the file holds none.
+    pub fn read_private_key(&self) -> Result<PrivateKey> {
+        read_private_key(&self.key).with_context(|| self.key.display().to_string())
+    }
+
+    /// Its public key, read from its key file.
+    ///
+    /// # Errors
+    /// As [`Self::read_private_key`].
+    pub fn read_public_key(&self) -> Result<PublicKey> {
+        Ok(self.read_private_key()?.public_key())
     }
 
     /// Replaces its configuration.
@@ -141,7 +192,7 @@ impl Installation {
     /// # Errors
     /// The file cannot be written.
     pub fn write_config(&self, toml: &str) -> Result<()> {
-        fs::write(self.dir.join("config.toml"), toml).context("writing a configuration")
+        fs::write(&self.config, toml).context("writing a configuration")
     }
 
     /// Starts `up` and waits for the ready line: the server listens, the client has its lease.
@@ -193,11 +244,12 @@ impl Installation {
     /// The whole command line of a subcommand.
     #[must_use]
     pub fn command_line(&self, subcommand: &str) -> String {
-        let dir = self.dir.display();
-        format!(
-            "{} {subcommand} --config {dir}/config.toml --state-dir {dir}/state --runtime-dir {dir}/run",
-            self.path
-        )
+        let (path, dir) = (&self.path, self.dir.display());
+        let config = match self.is_told_its_config {
+            true => format!("--config {} ", self.config.display()),
+            false => String::new(),
+        };
+        format!("{path} {subcommand} {config}--state-dir {dir}/state --runtime-dir {dir}/run")
     }
 }
 

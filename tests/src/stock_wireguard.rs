@@ -12,6 +12,10 @@ use anyhow::{Context as _, Result};
 
 use crate::lab::{Namespace, Process, wait_until};
 
+mod quick;
+
+pub use quick::WgQuick;
+
 /// Where the programs put their configuration sockets: all network namespaces share it, so device names are
 /// unique on the machine.
 const SOCKETS: &str = "/var/run/wireguard";

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddrV6, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, UdpSocket};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,6 +10,8 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result};
 use v6tun_tests::lab::{Finished, Lab};
 use v6tun_tests::product::Installation;
+
+use crate::tools::connection;
 
 /// The user that owns nothing.
 const NOBODY: u32 = 65534;
@@ -94,7 +96,8 @@ impl<'a> Arranged<'a> {
                 )));
             }
             Arrangement::Connection(address, port) => {
-                return Ok(Some(Box::new(connection(lab, self.installation, *address, *port)?)));
+                let host = self.installation.host();
+                return Ok(Some(Box::new(connection(&lab.site, host, *address, *port)?)));
             }
             Arrangement::NoRoot | Arrangement::NoTun => {}
         }
@@ -147,11 +150,7 @@ impl<'a> Arranged<'a> {
     fn finish(&self, program: &str, arguments: &[&str]) -> Result<Finished> {
         let mut command = self.installation.host().command("timeout");
         let output = command.arg("20").arg(program).args(arguments).stdin(Stdio::null()).output()?;
-        Ok(Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(output.into())
     }
 
     fn unmake(&self) -> Result<()> {
@@ -173,18 +172,6 @@ impl Drop for Arranged<'_> {
             eprintln!("a mistake stays: {error:#}");
         }
     }
-}
-
-/// The listener and both ends of a connection from the site to the host.
-type Connection = (TcpListener, TcpStream, TcpStream);
-
-fn connection(lab: &Lab, installation: &Installation, address: Ipv6Addr, port: u16) -> Result<Connection> {
-    let listener = installation.host().enter(|| {
-        TcpListener::bind(SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0)).context("listen")
-    })?;
-    let from = lab.site.enter(|| TcpStream::connect((address, port)).context("connect"))?;
-    let (to, _) = listener.accept()?;
-    Ok((listener, from, to))
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<()> {

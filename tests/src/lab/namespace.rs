@@ -2,12 +2,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nix::sched::{CloneFlags, setns};
 
+use super::ownership::product_files;
 use super::process::Process;
 
 /// The longest that a command given to [`Namespace::run`] may take, in seconds.
@@ -40,6 +41,13 @@ impl Finished {
     }
 }
 
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
 impl Namespace {
     pub(super) fn new(name: String, role: &str, dir: &Path) -> Self {
         Self { name, role: role.to_owned(), dir: dir.to_owned() }
@@ -62,6 +70,12 @@ impl Namespace {
         &self.role
     }
 
+    /// The folder that is `/etc/v6tun` to the programs that run in it.
+    #[must_use]
+    pub fn etc_v6tun(&self) -> PathBuf {
+        product_files(&self.name)
+    }
+
     /// Runs a command to its end, whatever that is.
     ///
     /// # Errors
@@ -74,11 +88,7 @@ impl Namespace {
             .stdin(Stdio::null())
             .output()
             .with_context(|| format!("{}$ {command_line}", self.role))?;
-        Ok(Finished {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(output.into())
     }
 
     /// Runs a command that must succeed, and returns its standard output.

@@ -16,6 +16,9 @@ use rustix::process::{Pid, Signal, kill_process};
 const ROOT: &str = "/run/v6tun-lab";
 const NAMESPACES: &str = "/run/netns";
 const NAMESPACE_FILES: &str = "/etc/netns";
+/// Each machine of a lab has a folder of its own here: on the machine that the labs stand on it must exist, so
+/// that `ip netns exec` can lay the other over it.
+const PRODUCT_FILES: &str = "/etc/v6tun";
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// The right to a lab's names. Dropping it removes all that bears them.
@@ -37,6 +40,7 @@ impl Ownership {
         let lock = File::create_new(lock_path(&id)).context("the lab's lock")?;
         lock.try_lock().context("the lab's lock")?;
         make_private_dir(&dir)?;
+        fs::create_dir_all(PRODUCT_FILES).context(PRODUCT_FILES)?;
         Ok(Self { id, dir, _lock: lock })
     }
 
@@ -105,7 +109,17 @@ fn remove(id: &str) -> Result<()> {
     if dir.exists() {
         fs::remove_dir_all(&dir)?;
     }
-    fs::remove_file(lock_path(id)).context("the lab's lock")
+    fs::remove_file(lock_path(id)).context("the lab's lock")?;
+    if names(ROOT)?.iter().all(|name| !name.ends_with(".lock")) {
+        // No lab needs it any more. Only an empty one goes.
+        let _ = fs::remove_dir(PRODUCT_FILES);
+    }
+    Ok(())
+}
+
+/// What `/etc/v6tun` is on the machine of this name.
+pub(super) fn product_files(namespace: &str) -> PathBuf {
+    Path::new(NAMESPACE_FILES).join(namespace).join("v6tun")
 }
 
 /// Kills what still runs in one of the lab's own namespaces, by process id.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::address::{
-    LEASABLE, NEIGHBOUR_IPV6, PROVIDER_IPV6, ROUTER_LINK_LOCAL, SECOND_LINK_LOCAL, SITE_IPV4, SITE_IPV6,
-    SITE_NAME, VPS_IPV4, VPS_IPV6, VPS_NAME, leasable,
+    NEIGHBOUR_IPV6, PROVIDER_IPV6, ROUTER_LINK_LOCAL, SECOND_LINK_LOCAL, SITE_IPV4, SITE_IPV6, SITE_NAME,
+    VPS_IPV4, VPS_NAME,
 };
 use super::namespace::{Namespace, ip_batch};
 use super::{Options, router, wait_until};
@@ -51,6 +51,7 @@ pub(super) fn build(parts: &Parts<'_>, options: &Options) -> Result<()> {
     cable(parts)?;
     build_home_side(parts)?;
     build_provider(parts)?;
+    options.vps_shape.tell_router(parts.provider)?;
     build_vps(parts.vps, options)?;
     build_neighbour(parts.neighbour)?;
     build_site(parts.site)
@@ -73,10 +74,10 @@ fn make_namespaces(parts: &Parts<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Names without a name server: `ip netns exec` lays these files over those of `/etc`.
+/// Names without a name server, and an empty `/etc/v6tun`: `ip netns exec` lays these over those of `/etc`.
 fn write_name_service(part: &Namespace) -> Result<()> {
     let dir = Path::new("/etc/netns").join(part.name());
-    fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    fs::create_dir_all(part.etc_v6tun()).with_context(|| dir.display().to_string())?;
     let hosts = format!(
         "127.0.0.1 localhost\n::1 localhost\n{SITE_IPV4} {SITE_NAME}\n{SITE_IPV6} {SITE_NAME}\n{VPS_IPV4} {VPS_NAME}\n"
     );
@@ -171,13 +172,7 @@ fn build_vps(vps: &Namespace, options: &Options) -> Result<()> {
          route add default via 203.0.113.1"
     ))?;
     if options.vps_has_ipv6 {
-        let lifetime = options.vps_address_lifetime.map_or_else(String::new, |lifetime| {
-            let seconds = lifetime.as_secs();
-            format!("valid_lft {seconds} preferred_lft {}", seconds / 2)
-        });
-        let one = |index| format!("address add {}/64 dev ens3 {lifetime}\n", leasable(index));
-        let sixteen: String = (0..LEASABLE).map(one).collect();
-        vps.ip(&format!("address add {VPS_IPV6}/128 dev ens3\n{sixteen}"))?;
+        vps.ip(&options.vps_shape.addresses(options.vps_address_lifetime))?;
     }
     wait_until("the addresses of the VPS to be valid", Duration::from_secs(5), || {
         Ok(vps.output("ip -6 -o address show tentative")?.is_empty())
