@@ -61,6 +61,7 @@ pub(crate) struct InitArgs {
 
 /// Options of `up`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) common: v6tun_wire::UpArgs,

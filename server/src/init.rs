@@ -27,11 +27,6 @@ use v6tun_wire::{Folders, GlobalArgs, OrFail, refuse_unless_untouched};
 /// The server's key, beside `server.toml`.
 const KEY_FILE: &str = "server.key";
 
-/// A configuration to work with.
-pub(crate) struct Prepared {
-    pub(crate) config: Config,
-}
-
 /// Writes the configuration, and nothing else.
 pub(crate) async fn run(global: &GlobalArgs, args: &InitArgs) -> Result<()> {
     let path = ROLE.config_file(global);
@@ -57,7 +52,7 @@ pub(crate) async fn ensure_config(
     global: &GlobalArgs,
     endpoint: Option<&ServerEndpoint>,
     dry_run: bool,
-) -> Result<Prepared> {
+) -> Result<Config> {
     let path = ROLE.config_file(global);
     let is_fresh = !is_there(&path);
     let mut config = match (is_fresh, &global.config) {
@@ -69,7 +64,7 @@ pub(crate) async fn ensure_config(
     if let Some(warning) = config.endpoint.as_ref().and_then(ServerEndpoint::warning) {
         warn!("{warning}");
     }
-    Ok(Prepared { config, is_fresh })
+    Ok(config)
 }
 
 async fn make_config(

@@ -50,9 +50,19 @@ pub(crate) enum Effect {
     /// Nothing.
     None,
     Added(ClientEntry),
-    Removed { client: PublicKey, address: Ipv6Addr },
-    Renamed { client: PublicKey, name: String },
-    Moved { client: PublicKey, from: Ipv6Addr, to: Ipv6Addr },
+    Removed {
+        client: PublicKey,
+        address: Ipv6Addr,
+    },
+    Renamed {
+        client: PublicKey,
+        name: String,
+    },
+    Moved {
+        client: PublicKey,
+        from: Ipv6Addr,
+        to: Ipv6Addr,
+    },
     Invited(InvitationEntry),
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     if !dry_run {
         require_net_admin().or_failed()?;
     }
-    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?.config;
+    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?;
     if dry_run {
         return dry_run::run(global, &config).await;
     }

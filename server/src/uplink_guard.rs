@@ -262,7 +262,8 @@ mod tests {
         let uplink =
             Uplink { elsewhere: vec![(address("2001:db8::9"), "lo".to_owned())], ..uplink(&["2001:db8::5"]) };
         let unusable_of = |pool: &str| {
-            let mut all: Vec<_> = unusable(&config(pool, false), &uplink).into_iter().collect();
+            let mut all: Vec<_> =
+                Unlendable::of(&config(pool, false), &uplink).unwrap().fixed.into_iter().collect();
             all.sort();
             all
         };

@@ -49,7 +49,8 @@ pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
     let mut files = Vec::new();
     for named in config::key_files(&path)? {
         let resolved = config_file::resolve(&path, &named);
-        let content = fs::read_to_string(&resolved).with_context(|| format!("cannot read {}", resolved.display()))?;
+        let content =
+            fs::read_to_string(&resolved).with_context(|| format!("cannot read {}", resolved.display()))?;
         files.push(KeptFile { path: named, content });
     }
     let config = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -78,7 +79,9 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
         ensure_private_dir(folder).or_failed()?;
     }
     let mut texts: Vec<(PathBuf, &str)> = vec![(path.clone(), &backup.config)];
-    texts.extend(backup.files.iter().map(|file| (config_file::resolve(&path, &file.path), file.content.as_str())));
+    texts.extend(
+        backup.files.iter().map(|file| (config_file::resolve(&path, &file.path), file.content.as_str())),
+    );
     let differing: Vec<&PathBuf> =
         texts.iter().filter(|(path, content)| differs(path, content)).map(|(path, _)| path).collect();
     let state_differs = has_other_state(&global.state_dir, &backup.state)?;

@@ -64,8 +64,11 @@ pub(crate) enum ClientCommand {
 pub(crate) async fn run(global: &GlobalArgs, command: &ClientCommand) -> Result<()> {
     match command {
         ClientCommand::Add { name, public_key, preshared_key_file, address } => {
-            let preshared_key =
-                preshared_key_file.as_deref().map(key_file::read_preshared_key).transpose().or_misconfigured()?;
+            let preshared_key = preshared_key_file
+                .as_deref()
+                .map(key_file::read_preshared_key)
+                .transpose()
+                .or_misconfigured()?;
             let new =
                 NewClient { name: name.clone(), public_key: *public_key, preshared_key, address: *address };
             let client = told(global, Order::AddClient(new)).await?;

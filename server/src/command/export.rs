@@ -69,7 +69,8 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config, args: &ExportArgs)
 
 /// Makes a client whose private key nobody but its owner will have.
 async fn generate(global: &GlobalArgs, args: &ExportArgs) -> Result<PrivateKey> {
-    let name = client_name(&args.name).map_err(|why| anyhow::anyhow!("{:?} is no client name: {why}", args.name))?;
+    let name =
+        client_name(&args.name).map_err(|why| anyhow::anyhow!("{:?} is no client name: {why}", args.name))?;
     let private_key = PrivateKey::generate()?;
     let new = NewClient {
         name,

@@ -29,7 +29,9 @@ pub(crate) enum InvitationCommand {
 pub(crate) async fn run(global: &GlobalArgs, command: &InvitationCommand) -> Result<()> {
     match command {
         InvitationCommand::List { json } => {
-            let Answer::Invitations(all) = order(global, Order::Invitations).await? else { return unexpected() };
+            let Answer::Invitations(all) = order(global, Order::Invitations).await? else {
+                return unexpected();
+            };
             let text = if *json { serde_json::to_string_pretty(&all)? + "\n" } else { to_text(&all) };
             Ok(io::stdout().write_all(text.as_bytes())?)
         }

@@ -59,7 +59,8 @@ pub(crate) fn make(
 ) -> Result<Invitation> {
     let endpoint = endpoint.or(config.endpoint.as_ref()).ok_or_else(|| no_endpoint(config))?;
     let expires = roster::now().saturating_add(lifetime.as_secs());
-    Invitation::new(&endpoint.with_port(config.listen_port), config.private_key.public_key(), expires).or_failed()
+    Invitation::new(&endpoint.with_port(config.listen_port), config.private_key.public_key(), expires)
+        .or_failed()
 }
 
 /// What the server is to keep of it.
@@ -90,11 +91,16 @@ pub(super) fn no_endpoint(config: &Config) -> anyhow::Error {
 }
 
 pub(super) fn client_name(text: &str) -> Result<String, String> {
-    if is_client_name(text) { Ok(text.to_owned()) } else { Err("1 to 63 of a-z, 0-9 and -, such as desk-pc".to_owned()) }
+    if is_client_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 63 of a-z, 0-9 and -, such as desk-pc".to_owned())
+    }
 }
 
 fn lifetime(text: &str) -> Result<Duration> {
-    let lifetime = humantime::parse_duration(text).map_err(|error| anyhow!("{error}; such as 30m, 24h or 7d"))?;
+    let lifetime =
+        humantime::parse_duration(text).map_err(|error| anyhow!("{error}; such as 30m, 24h or 7d"))?;
     match lifetime.as_secs() {
         0 => Err(anyhow!("at least 1s")),
         _ if lifetime > MAX_LIFETIME => Err(anyhow!("at most 366d")),

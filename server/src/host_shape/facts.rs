@@ -73,7 +73,9 @@ impl Facts {
             IpAddr::V6(address) => Some((address, uplink_guard::describe(socket))),
             IpAddr::V4(_) => None,
         });
-        Ok(Self { in_use: in_use.collect(), preferred, routed: Vec::new(), ipv4, uplink })
+        let in_use = in_use.collect();
+        let routed = network.observe(&[]).await?.routed_prefixes(&uplink.link.name);
+        Ok(Self { in_use, preferred, routed, ipv4, uplink })
     }
 
     /// Why the host cannot do without this address, if it cannot.

@@ -105,7 +105,8 @@ impl Roster<'_> {
             let configured = &self.config.clients[number];
             if configured.fixed.is_some() {
                 let what = format!("client {} has no other address than {from}", configured.name);
-                let hint = format!("{} names it: take the line out, or change it", self.line_of(&configured.name));
+                let hint =
+                    format!("{} names it: take the line out, or change it", self.line_of(&configured.name));
                 return Err(Failure::failed(what).with_hint(hint).into());
             }
             let to = self.choose(client).ok_or_else(|| self.pool_is_full())?;
@@ -139,7 +140,8 @@ impl Roster<'_> {
         match clients.find(|client| is_meant(which, &client.name, &client.public_key)) {
             Some(client) => {
                 let place = self.line_of(&client.name);
-                let what = format!("client {:?} cannot be {done} by an order: it stands in {place}", client.name);
+                let what =
+                    format!("client {:?} cannot be {done} by an order: it stands in {place}", client.name);
                 let hint = "change it there, then start the server anew";
                 Err(Failure::failed(what).with_hint(hint).into())
             }
@@ -164,7 +166,9 @@ impl Roster<'_> {
         match self.configured(key) {
             Some((client, _)) => {
                 let place = self.line_of(&client.name);
-                Err(Failure::failed(format!("the public key is known: it stands in {place}")).with_hint(hint).into())
+                Err(Failure::failed(format!("the public key is known: it stands in {place}"))
+                    .with_hint(hint)
+                    .into())
             }
             None => Ok(()),
         }

@@ -39,7 +39,8 @@ impl Roster<'_> {
     pub(crate) fn enrol(&mut self, request: &Request) -> Enrolment {
         let Request { client, source, name: pc, .. } = request;
         let invitations = self.state.invitations.iter();
-        let Some(invitation) = invitations.clone().find(|one| one.public_key == request.invitation).cloned() else {
+        let Some(invitation) = invitations.clone().find(|one| one.public_key == request.invitation).cloned()
+        else {
             return EnrolRefusal::Withdrawn.into();
         };
         let (id, name) = (invitation.id, &invitation.name);
@@ -47,7 +48,9 @@ impl Roster<'_> {
             Ok(enrolment) => {
                 let address = enrolment.added.as_ref().map(|added| added.address);
                 match address {
-                    Some(address) => info!(client = name, %address, invitation = %id, %source, pc, "enrolled"),
+                    Some(address) => {
+                        info!(client = name, %address, invitation = %id, %source, pc, "enrolled")
+                    }
                     None => info!(client = name, invitation = %id, %source, "told again that it is enrolled"),
                 }
                 enrolment
@@ -59,7 +62,11 @@ impl Roster<'_> {
         }
     }
 
-    fn try_enrol(&mut self, invitation: &StoredInvitation, client: &PublicKey) -> Result<Enrolment, EnrolRefusal> {
+    fn try_enrol(
+        &mut self,
+        invitation: &StoredInvitation,
+        client: &PublicKey,
+    ) -> Result<Enrolment, EnrolRefusal> {
         if let Some(again) = self.enrolled_before(invitation, client) {
             return Ok(again);
         }

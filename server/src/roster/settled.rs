@@ -46,7 +46,11 @@ impl Settled {
         state.clients.retain(|client| {
             let stays = config.clients.iter().all(|configured| configured.public_key != client.public_key);
             if !stays {
-                notes.push(format!("{} has the key of {}: what stands there holds", config.path.display(), client.name));
+                notes.push(format!(
+                    "{} has the key of {}: what stands there holds",
+                    config.path.display(),
+                    client.name
+                ));
             }
             stays
         });
@@ -68,8 +72,9 @@ impl Settled {
             }
         }
         let of_file = config.clients.iter().zip(&addresses);
-        state.leases =
-            of_file.map(|(client, address)| StoredLease { public_key: client.public_key, address: *address }).collect();
+        state.leases = of_file
+            .map(|(client, address)| StoredLease { public_key: client.public_key, address: *address })
+            .collect();
         Ok(Self { state, addresses, notes })
     }
 

@@ -92,7 +92,9 @@ impl Server<'_> {
         match address {
             Some(address) if !self.is_free(address).await => {
                 let what = format!("{address} cannot be lent: another host on the link has it");
-                Err(Failure::failed(what).with_hint("take another one, or no --address: the pool's next").into())
+                Err(Failure::failed(what)
+                    .with_hint("take another one, or no --address: the pool's next")
+                    .into())
             }
             _ => Ok(()),
         }

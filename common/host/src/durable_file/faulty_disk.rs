@@ -156,12 +156,18 @@ impl Disk for FaultyDisk {
     }
 
     fn write(&mut self, file: &mut FaultyFile, bytes: &[u8]) -> io::Result<()> {
-        let write = |medium: &mut Medium| Ok(medium.write(file.number, bytes));
+        let write = |medium: &mut Medium| {
+            medium.write(file.number, bytes);
+            Ok(())
+        };
         self.run(Needs::Room, write, |medium| medium.write_part(file.number, bytes))
     }
 
     fn sync(&mut self, file: &mut FaultyFile) -> io::Result<()> {
-        let sync = |medium: &mut Medium| Ok(medium.sync(file.number));
+        let sync = |medium: &mut Medium| {
+            medium.sync(file.number);
+            Ok(())
+        };
         self.run(Needs::Room, sync, |medium| medium.fail_sync(file.number))
     }
 
@@ -171,7 +177,10 @@ impl Disk for FaultyDisk {
     }
 
     fn sync_folder(&mut self, _folder: &Path) -> io::Result<()> {
-        let sync = |medium: &mut Medium| Ok(medium.sync_names());
+        let sync = |medium: &mut Medium| {
+            medium.sync_names();
+            Ok(())
+        };
         self.run(Needs::Room, sync, |medium| medium.perhaps(Medium::sync_names))
     }
 

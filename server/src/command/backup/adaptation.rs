@@ -62,7 +62,10 @@ mod tests {
         for kept in ["# mine", "mtu = 1400", "name = \"tv\""] {
             assert!(text.contains(kept), "{text}");
         }
-        assert!(text.contains("198.51.100.1:51820") && text.contains("prefix = \"2001:db8:1::/64\""), "{text}");
+        assert!(
+            text.contains("198.51.100.1:51820") && text.contains("prefix = \"2001:db8:1::/64\""),
+            "{text}"
+        );
         assert!(!text.contains("192.0.2.1") && !text.contains("addresses"), "{text}");
     }
 }

@@ -53,7 +53,8 @@ struct Document {
 
 impl Backup {
     pub(super) fn to_text(&self) -> Result<Zeroizing<String>> {
-        let files = self.files.iter().map(|file| KeptFile { path: file.path.clone(), content: file.content.clone() });
+        let files =
+            self.files.iter().map(|file| KeptFile { path: file.path.clone(), content: file.content.clone() });
         let document = Document {
             version: VERSION,
             config: self.config.clone(),
@@ -72,7 +73,9 @@ impl Backup {
         read.with_context(|| format!("cannot read {}", path.display()))?;
         Self::from_text(&text).map_err(|what| {
             Failure::failed(format!("{}: {what}", path.display()))
-                .with_hint("nothing was changed; take another copy of the file that `v6tun-server backup` wrote")
+                .with_hint(
+                    "nothing was changed; take another copy of the file that `v6tun-server backup` wrote",
+                )
                 .into()
         })
     }
@@ -114,7 +117,10 @@ mod tests {
         let text = backup().to_text().unwrap();
         let read = Backup::from_text(&text).unwrap();
         assert_eq!(read.config, backup().config);
-        assert_eq!((read.files[0].path.as_path(), read.files[0].content.as_str()), (Path::new("server.key"), "secret\n"));
+        assert_eq!(
+            (read.files[0].path.as_path(), read.files[0].content.as_str()),
+            (Path::new("server.key"), "secret\n")
+        );
     }
 
     #[test]

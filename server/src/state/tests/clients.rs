@@ -88,14 +88,6 @@ fn a_lease_is_of_one_address_and_ends_when_its_client_moves_here() {
 }
 
 #[test]
-fn only_leases_of_clients_that_stand_in_the_configuration_are_kept() {
-    let mut state = state();
-    state.set_lease(key(101), address(101)).unwrap();
-    state.keep_leases(|public_key| *public_key == key(101));
-    assert_eq!(state.leases, [StoredLease { public_key: key(101), address: address(101) }]);
-}
-
-#[test]
 fn an_endpoint_is_news_once() {
     let mut state = state();
     let endpoint = "198.51.100.1:1".parse().unwrap();
