@@ -32,11 +32,13 @@ impl Patience {
 
     /// What is said when it is over.
     pub(crate) fn failure(&self) -> Failure {
-        Failure::not_connected(match self.seconds {
+        let what = match self.seconds {
             Some(1) => "not connected within 1 second".to_owned(),
             Some(seconds) => format!("not connected within {seconds} seconds"),
             None => "not connected".to_owned(),
-        })
+        };
+        Failure::not_connected(what)
+            .with_hint("without --wait it is tried on, and likely causes are named after 3 s")
     }
 }
 

@@ -59,6 +59,9 @@ pub(crate) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {
     format!("lost the server {endpoint} ({why}); trying again")
 }
 
+pub(crate) const REVOKED_HINT: &str =
+    "only a new invitation brings it back: `v6tun-server invite NAME`, on the server, makes one";
+
 pub(crate) fn back(outage: Duration, rtt: Option<Duration>) -> String {
     format!("back after {}{}", seconds(outage), in_parentheses(rtt))
 }

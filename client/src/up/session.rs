@@ -16,7 +16,7 @@ use v6tun_host::{
     network::{Journal, Network, carry_out, plan},
     tun::Tun,
 };
-use v6tun_proto::{ClientEvent, ClientTunnel, Lease};
+use v6tun_proto::{ClientEvent, ClientTunnel, Lease, LossReason};
 use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
 use super::way::{Lookup, Way};
@@ -149,6 +149,11 @@ impl<'a> Session<'a> {
                 if let Some(lease) = self.lease {
                     spoken::say(&spoken::up(lease.address, self.way.endpoint, rtt, self.last));
                 }
+            }
+            ClientEvent::Lost { reason: LossReason::Revoked } => {
+                self.server_is_silent();
+                let line = spoken::lost(self.way.endpoint, LossReason::Revoked);
+                spoken::complain(&line, spoken::REVOKED_HINT);
             }
             ClientEvent::Lost { reason } => {
                 self.server_is_silent();
