@@ -81,8 +81,8 @@ pub(crate) async fn uninstall(global: &GlobalArgs, args: &ServiceArgs) -> Result
         systemctl.run(&["daemon-reload"])?;
         systemctl.forget_failure();
     }
-    if installation.root().is_none() {
-        // What a killed service has left.
+    // What a killed service has left.
+    if installation.root().is_none() && Folders::named(ROLE, global).journal.exists() {
         v6tun_wire::down(ROLE, global).await?;
     }
     match removed {
@@ -93,7 +93,7 @@ pub(crate) async fn uninstall(global: &GlobalArgs, args: &ServiceArgs) -> Result
     Ok(())
 }
 
-/// A service without a configuration would fail at every start.
+/// A service without a configuration would fail at every start: makes sure that there is one, as `up` does.
 async fn configure(global: &GlobalArgs) -> Result<()> {
     ROLE.config_path(global).map(drop)
 }
