@@ -1,6 +1,6 @@
 //! `v6tun-server install | uninstall`: the server as a service of systemd.
 //!
-//! The unit, `service/v6tun-server.service`, is the package's as well. [`unit`] fits it to this host, [`executable`]
+//! The unit, `service/v6tun-server.service`, is the package's as well. [`unit`](mod@unit) fits it to this host, [`executable`]
 //! says whether this program lies where a service can start it, [`systemctl`] does the rest.
 //!
 //! A unit of ours may be written anew at any time: the one before is kept beside it with the ending `.old`.
