@@ -1,6 +1,6 @@
 //! `v6tun-server install | uninstall`: the server as a service of systemd.
 //!
-//! The unit, `service/v6tun-server.service`, is the package's as well. [`unit`] fits it to this host, [`executable`]
+//! The unit, `service/v6tun-server.service`, is the package's as well. [`unit`](mod@unit) fits it to this host, [`executable`]
 //! says whether this program lies where a service can start it, [`systemctl`] does the rest.
 //!
 //! A unit of ours may be written anew at any time: the one before is kept beside it with the ending `.old`.
@@ -81,8 +81,8 @@ pub(crate) async fn uninstall(global: &GlobalArgs, args: &ServiceArgs) -> Result
         systemctl.run(&["daemon-reload"])?;
         systemctl.forget_failure();
     }
-    if installation.root().is_none() {
-        // What a killed service has left.
+    // What a killed service has left.
+    if installation.root().is_none() && Folders::named(ROLE, global).journal.exists() {
         v6tun_wire::down(ROLE, global).await?;
     }
     match removed {
@@ -93,7 +93,7 @@ pub(crate) async fn uninstall(global: &GlobalArgs, args: &ServiceArgs) -> Result
     Ok(())
 }
 
-/// A service without a configuration would fail at every start.
+/// A service without a configuration would fail at every start: makes sure that there is one, as `up` does.
 async fn configure(global: &GlobalArgs) -> Result<()> {
     ROLE.config_path(global).map(drop)
 }

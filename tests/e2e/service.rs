@@ -1,5 +1,6 @@
 //! `v6tun-server install | uninstall`, on a machine with systemd and on the image of one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,12 @@ pub(crate) fn configure(machine: &SystemdHost, deployment: &Deployment) -> Resul
     Ok(())
 }
 
+/// The files that have come or gone, but for those below the folders of `kept`.
+pub(crate) fn changed(before: &BTreeSet<String>, after: &BTreeSet<String>, kept: &[&str]) -> Vec<String> {
+    let changed = before.symmetric_difference(after);
+    changed.filter(|file| !kept.iter().any(|folder| Path::new(file).starts_with(folder))).cloned().collect()
+}
+
 fn put_program(lab: &Lab, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let program = folder.join("v6tun-server");
@@ -50,17 +57,24 @@ fn the_installed_service_serves_comes_back_and_goes_without_rest() -> Result<()>
 
         let install = || machine.output("/usr/local/bin/v6tun-server install");
         ensure!(install()?.contains("runs now and after every boot"), "it does not say that it runs");
+        ensure!(machine.files()?.contains(UNIT), "the unit is not among the files");
         let first = machine.main_process(SERVICE)?;
         install()?;
         assert_eq!(machine.main_process(SERVICE)?, first, "nothing had changed, and it was restarted");
+        put_program(lab, &machine.path("/usr/local/bin.new"))?;
+        machine.output("mv /usr/local/bin.new/v6tun-server /usr/local/bin")?;
+        machine.output("rmdir /usr/local/bin.new")?;
+        install()?;
+        let second = machine.main_process(SERVICE)?;
+        ensure!(second != first, "a new program was installed, and the one before runs");
         let _client = deployment.pc.up()?;
         let page = lab.pc.output(&format!("curl -sS -m 10 http://{SITE_NAME}/"))?;
         ensure!(page.contains(DANCES), "{page}");
 
-        machine.output(&format!("kill -KILL {first}"))?;
+        machine.output(&format!("kill -KILL {second}"))?;
         wait_until("the killed service to be back", BACK, || {
             Ok(machine.run(&format!("systemctl is-active {SERVICE}"))?.success()
-                && machine.main_process(SERVICE)? != first)
+                && machine.main_process(SERVICE)? != second)
         })?;
         wait_until("the client to be back", BACK, || {
             Ok(lab.pc.run(&format!("ping -n -q -c 1 -W 1 {SITE_IPV6}"))?.success())
@@ -71,9 +85,7 @@ fn the_installed_service_serves_comes_back_and_goes_without_rest() -> Result<()>
         machine.output(&format!("systemctl start {SERVICE}"))?;
         ensure!(machine.output("/usr/local/bin/v6tun-server uninstall")?.contains("stay"), "what stays");
         assert_eq!(before.difference(&Snapshot::take(&lab.vps)?), "");
-        let rest: Vec<String> =
-            machine.files()?.into_iter().filter(|file| !file.starts_with("/var/lib/v6tun")).collect();
-        assert_eq!(rest, files);
+        assert_eq!(changed(&files, &machine.files()?, &["/var/lib/v6tun"]), [""; 0]);
         ensure!(machine.output("/usr/local/bin/v6tun-server uninstall")?.contains("no service"), "again");
         Ok(())
     })

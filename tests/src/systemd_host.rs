@@ -3,8 +3,9 @@
 //! Its file system is this machine's, whose changes stay in memory; its process ids, its control groups and its
 //! services are its own. Nothing starts there by itself.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +14,8 @@ use crate::lab::{Finished, Lab, Namespace, Process, wait_for, wait_until};
 
 /// How the machine is made.
 const BOOT: &str = include_str!("systemd_host/boot");
+/// Where systemd and dpkg keep what they know.
+const ELSEWHERE: [&str; 5] = ["/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/tmp", "/var/cache"];
 /// How long a boot may take.
 const BOOT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -23,6 +26,8 @@ pub struct SystemdHost {
     /// The process id of its systemd, as this machine counts.
     leader: u32,
     host: Namespace,
+    /// Where its file system is put together.
+    dir: PathBuf,
     /// The command line that booted it.
     boot: String,
 }
@@ -48,7 +53,7 @@ impl SystemdHost {
             let name = leader.and_then(|id| fs::read_to_string(format!("/proc/{id}/comm")).ok());
             Ok(leader.filter(|_| name.is_some_and(|name| name.trim_end() == "systemd")))
         })?;
-        let machine = Self { process, leader, host: host.clone(), boot };
+        let machine = Self { process, leader, host: host.clone(), dir, boot };
         wait_until("systemd to have booted", BOOT_LIMIT, || {
             Ok(machine.run("systemctl is-system-running")?.stdout.trim() == "running")
         })?;
@@ -86,17 +91,20 @@ impl SystemdHost {
         id.trim().parse().context(id)
     }
 
-    /// The names of all its files but for what systemd, dpkg and the kernel keep of their own.
+    /// The files that it has and this machine has not, or has otherwise; without what systemd, dpkg and the kernel
+    /// keep of their own.
     ///
     /// # Errors
     /// `find` failed.
-    pub fn files(&self) -> Result<Vec<String>> {
-        let own = ["/var/lib/dpkg", "/var/lib/systemd", "/var/log", "/var/tmp", "/var/cache"];
-        let others: Vec<String> = own.iter().map(|path| format!("-path {path} -prune -o")).collect();
-        let found = self.output(&format!("find / -xdev {} -print", others.join(" ")))?;
-        let mut files: Vec<String> = found.lines().map(str::to_owned).collect();
-        files.sort();
-        Ok(files)
+    pub fn files(&self) -> Result<BTreeSet<String>> {
+        let find = format!("find {}/memory/upper -mindepth 1 -printf %y/%P\\n", self.dir.display());
+        let found = self.host.output(&format!("nsenter --target {} --mount {find}", self.leader))?;
+        // The kernel copies a folder that it puts a file into.
+        let is_a_copy = |kind: &str, path: &str| kind == "d" && Path::new(path).is_dir();
+        let entries = found.lines().filter_map(|line| Some(line.split_at(line.find('/')?)));
+        let own = entries.filter(|(kind, path)| !is_a_copy(kind, path)).map(|(_, path)| path);
+        let own = own.filter(|path| !ELSEWHERE.iter().any(|folder| Path::new(path).starts_with(folder)));
+        Ok(own.map(str::to_owned).collect())
     }
 
     fn enter(&self, command_line: &str) -> String {

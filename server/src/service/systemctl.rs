@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use v6tun_cli::Failure;
@@ -73,8 +74,9 @@ impl Systemctl {
 
     /// Whether the service runs another program than the one at this path, be it that path's earlier one.
     pub(super) fn runs_another_than(&self, program: &Path) -> bool {
-        let running = self.main_process().map(|id| fs::read_link(format!("/proc/{id}/exe")));
-        running.is_some_and(|running| running.is_ok_and(|running| running != program))
+        let file = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        let running = self.main_process().and_then(|id| file(Path::new(&format!("/proc/{id}/exe"))));
+        running.is_some() && running != file(program)
     }
 
     /// Takes a unit that has failed and is gone out of systemd's list; one that has not failed is not in it.
