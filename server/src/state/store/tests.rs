@@ -116,6 +116,37 @@ fn a_crash_between_the_two_files_brings_up_the_state_that_was_being_saved() {
 }
 
 #[test]
+fn what_was_opened_after_a_kill_is_durable_even_where_the_copy_cannot_be_written() {
+    for seed in 0..40 {
+        let (disk, mut store, state) = saved(seed);
+        // Killed when the first had its new name, which was not durable yet.
+        disk.fail_after(FIRST_RENAME + 1, Fault::Crash);
+        store.save(&next(&state, 9)).unwrap_err();
+        disk.restart(Loss::Nothing);
+        (3..12).for_each(|skipped| disk.fail_after(skipped, Fault::NoSpace));
+        let (_, opened_state, notes) = open(&disk);
+        assert_eq!(opened_state, next(&state, 9));
+        assert!(notes[0].contains("did not get to its end; its twin is used"), "{notes:?}");
+        disk.restart(Loss::Unsynced);
+        assert_eq!(open(&disk).1, next(&state, 9), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_later_of_two_is_taken_wherever_it_stands() {
+    for path in [first_in(folder()), copy_in(folder())] {
+        let (disk, mut store, state) = saved(1);
+        store.save(&next(&state, 9)).unwrap();
+        let earlier = disk.content(&path).unwrap();
+        let later = next(&next(&state, 9), 10);
+        store.save(&later).unwrap();
+        disk.put(&path, &earlier);
+        assert_eq!(open(&disk).1, later);
+        assert_eq!(opened(&disk), later);
+    }
+}
+
+#[test]
 fn a_refused_state_never_hides_one_that_was_acknowledged_later() {
     for seed in 0..200 {
         let (disk, mut store, state) = saved(seed);
