@@ -12,7 +12,7 @@ mod notify;
 mod systemctl;
 mod unit;
 
-use crate::ROLE;
+use crate::{ROLE, init};
 use anyhow::{Context, Result};
 use clap::Args;
 use installation::Installation;
@@ -95,7 +95,7 @@ pub(crate) async fn uninstall(global: &GlobalArgs, args: &ServiceArgs) -> Result
 
 /// A service without a configuration would fail at every start: makes sure that there is one, as `up` does.
 async fn configure(global: &GlobalArgs) -> Result<()> {
-    ROLE.config_path(global).map(drop)
+    init::ensure_config(global, None, false).await.map(drop)
 }
 
 /// Two servers cannot have the same folders: one that runs outside of the service is in its way.
