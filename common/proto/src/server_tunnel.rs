@@ -284,7 +284,7 @@ impl ServerTunnel {
     /// Tells a client that has not agreed to the change of its lease of it again.
     fn tell_again(&mut self, place: usize, to_network: &mut DatagramBatch, now: Instant) {
         let terms = self.terms;
-        let Some(peer) = self.peers.get_mut(place).filter(|peer| peer.is_reachable()) else { return };
+        let Some(peer) = self.peers.get_mut(place).filter(|peer| peer.can_be_told()) else { return };
         let notice = peer.responder.tell_again(terms.of(peer.entry.address), now);
         self.send_control(place, notice, to_network);
     }

@@ -60,12 +60,24 @@ pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
     if args.file == Path::new("-") {
         return Ok(io::stdout().write_all(text.as_bytes())?);
     }
+    refuse_foreign(&args.file)?;
     durable_file::replace(&args.file, text.as_bytes(), MODE).or_failed()?;
     say(&format!(
         "wrote {}: the configuration, its keys and {clients} enrolled clients. It holds secrets: keep it so",
         args.file.display()
     ));
     Ok(())
+}
+
+/// An earlier backup gives way; nothing else does.
+fn refuse_foreign(path: &Path) -> Result<()> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(found) if file::is_backup(&found) => Ok(()),
+        _ => Err(Failure::failed(format!("{} is there already, and is no backup", path.display()))
+            .with_hint("choose another name for the backup")
+            .into()),
+    }
 }
 
 pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<()> {

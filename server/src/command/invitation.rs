@@ -12,8 +12,11 @@ use v6tun_wire::GlobalArgs;
 /// What to do with invitations.
 #[derive(Debug, Subcommand)]
 pub(crate) enum InvitationCommand {
-    /// Show the open ones, and those that ended within 30 days
+    /// Show those that can be used
     List {
+        /// Show those as well that ended within 30 days
+        #[arg(long)]
+        all: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -28,11 +31,12 @@ pub(crate) enum InvitationCommand {
 
 pub(crate) async fn run(global: &GlobalArgs, command: &InvitationCommand) -> Result<()> {
     match command {
-        InvitationCommand::List { json } => {
-            let Answer::Invitations(all) = order(global, Order::Invitations).await? else {
+        InvitationCommand::List { all, json } => {
+            let Answer::Invitations(mut list) = order(global, Order::Invitations).await? else {
                 return unexpected();
             };
-            let text = if *json { serde_json::to_string_pretty(&all)? + "\n" } else { to_text(&all) };
+            list.retain(|invitation| *all || invitation.status == InvitationStatus::Open);
+            let text = if *json { serde_json::to_string_pretty(&list)? + "\n" } else { to_text(&list) };
             Ok(io::stdout().write_all(text.as_bytes())?)
         }
         InvitationCommand::Withdraw { which } => {

@@ -53,7 +53,17 @@ impl Roster<'_> {
         let NewClient { name, public_key, preshared_key, .. } = new;
         let since = now();
         let client = StoredClient { name, public_key, preshared_key, address, invitation: None, since };
-        self.change(|state| state.add_client(client.clone()))?;
+        // Who names the key needs nobody to bring one.
+        let promise = self.state.open_invitation_for(&client.name, since).map(|promise| promise.id);
+        self.change(|state| {
+            if let Some(promise) = promise {
+                state.withdraw(promise, since)?;
+            }
+            state.add_client(client.clone())
+        })?;
+        if let Some(id) = promise {
+            info!(%id, name = client.name, "withdrawn, as its client is added by hand");
+        }
         info!(client = client.name, %address, "added");
         Ok((Answer::Client(self.info_of_stored(&client)), Effect::Added(entry_of(&client))))
     }

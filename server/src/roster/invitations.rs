@@ -17,24 +17,34 @@ impl Roster<'_> {
 
     pub(super) fn invite(&mut self, new: NewInvitation) -> Result<(Answer, Effect)> {
         self.refuse_configured_name(&new.name)?;
-        self.refuse_without_room()?;
+        self.refuse_without_room(&new.name)?;
         let NewInvitation { id, name, public_key, preshared_key, expires } = new;
         let created = now();
         let invitation =
             StoredInvitation { id, name, public_key, preshared_key, created, expires, end: None };
+        // Nobody can read the earlier one again: who asks for another has lost it.
+        let earlier = self.state.open_invitation_for(&invitation.name, created).map(|earlier| earlier.id);
         self.change(|state| {
             state.prune(created);
+            if let Some(earlier) = earlier {
+                state.withdraw(earlier, created)?;
+            }
             state.open_invitation(invitation.clone())
         })?;
+        if let Some(earlier) = earlier {
+            info!(id = %earlier, name = invitation.name, "withdrawn, as another takes its place");
+        }
         info!(%id, name = invitation.name, "invited");
         let entry = InvitationEntry { public_key, preshared_key: invitation.preshared_key.clone() };
         Ok((Answer::Invitation(info_of(&invitation, created)), Effect::Invited(entry)))
     }
 
-    /// An invitation promises an address.
-    fn refuse_without_room(&self) -> Result<()> {
+    /// An invitation promises an address; one that takes the place of another promises the same.
+    fn refuse_without_room(&self, name: &str) -> Result<()> {
         let now = now();
-        let promised = self.state.invitations.iter().filter(|one| one.status(now) == InvitationStatus::Open);
+        let is_promise =
+            |one: &&StoredInvitation| one.status(now) == InvitationStatus::Open && one.name != *name;
+        let promised = self.state.invitations.iter().filter(is_promise);
         let held = self.held().filter(|(_, address)| self.config.pool.contains(*address));
         let unusable = self.unusable.iter().filter(|address| self.config.pool.contains(**address));
         let used = promised.count() + held.count() + unusable.count();

@@ -91,6 +91,16 @@ fn an_invitation_makes_one_client_by_the_name_that_was_invited() {
 }
 
 #[test]
+fn another_invitation_for_a_name_takes_the_place_of_the_first() {
+    let rig = Rig::new(2);
+    let mut roster = rig.open();
+    roster.carry_out(Order::Invite(invitation(1, "pc"))).unwrap();
+    roster.carry_out(Order::Invite(invitation(2, "pc"))).unwrap();
+    assert_eq!(roster.enrol(&request(1, 10)).answer, EnrolAnswer::Refused(EnrolRefusal::Withdrawn));
+    assert!(roster.enrol(&request(2, 10)).added.is_some());
+}
+
+#[test]
 fn own_known_and_low_order_keys_are_refused_and_the_invitation_stays_open() {
     let rig = Rig::new(4);
     let mut roster = rig.open();

@@ -149,13 +149,14 @@ impl<D: Disk> StateStore<D> {
             Found::Missing => format!("{} was missing", path.display()),
             Found::Damaged(damage) => format!("{} was damaged ({damage})", path.display()),
         };
+        let other = if *path == first_in(&self.folder) { "the copy" } else { "the original" };
         match self.replace(path, why, state) {
-            Ok(None) => format!("{what}; it is made anew from its twin, and nothing is lost"),
+            Ok(None) => format!("{what}; it is made anew from {other}, and nothing is lost"),
             Ok(Some(aside)) => format!(
-                "{what}; it is kept as {} and made anew from its twin, and nothing that was acknowledged is lost",
+                "{what}; it is kept as {} and made anew from {other}, and nothing that was acknowledged is lost",
                 aside.display()
             ),
-            Err(error) => format!("{what}; its twin is used, but it cannot be made anew: {error}"),
+            Err(error) => format!("{what}; {other} is used, but it cannot be made anew: {error}"),
         }
     }
 

@@ -6,13 +6,14 @@ use crate::roster::{Effect, Request};
 use crate::status::Status;
 use anyhow::Result;
 use std::net::Ipv6Addr;
-use tracing::warn;
+use tracing::{trace, warn};
 use v6tun_cli::{Failure, error_report};
 use v6tun_proto::VisitorId;
 use v6tun_wire::{Reply, Response};
 
 impl Server<'_> {
     pub(super) async fn obey(&mut self, order: Order, reply: Reply<Status>) {
+        trace!(?order);
         let response = match self.carry_out(order).await {
             Ok(answer) => Response::Answer(answer),
             Err(error) => Response::Refused(error_report::as_failure(&error)),

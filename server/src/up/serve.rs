@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{info, trace, warn};
 use v6tun_host::network::AddressWatch;
 use v6tun_host::tun::Tun;
 use v6tun_proto::{Outputs, ServerEvent, ServerTunnel};
@@ -83,6 +83,7 @@ impl Server<'_> {
     }
 
     async fn handle_event(&mut self, event: ServerEvent) {
+        trace!(?event);
         match event {
             ServerEvent::LeaseNeeded { client, .. } => self.lease_needed(client).await,
             ServerEvent::ClientConnected { name, endpoint, client } => {

@@ -24,9 +24,13 @@ fn after_backup_wipe_restore_and_up_the_same_clients_come_back_by_themselves() -
         scene.must(&format!("backup {}", file.display()))?;
         let mode = fs::metadata(&file)?.permissions().mode() & 0o7777;
         ensure!(mode == 0o600, "the backup has mode {mode:o}");
+        scene.must(&format!("backup {}", file.display()))?;
+        let foreign = lab.dir().join("foreign");
+        fs::write(&foreign, "mine")?;
         ensure!(
-            !scene.server.installation.run(&format!("backup {}", file.display()))?.success(),
-            "overwritten"
+            !scene.server.installation.run(&format!("backup {}", foreign.display()))?.success()
+                && fs::read_to_string(&foreign)? == "mine",
+            "somebody's file is overwritten"
         );
 
         wipe(&mut scene)?;

@@ -63,7 +63,7 @@ fn a_name_is_looked_up_again_when_the_server_is_silent() -> Result<()> {
         let moved = Ipv4Addr::new(203, 0, 113, 235);
         server.process.kill()?;
         lab.vps.ip(&format!(
-            "address add {moved}/24 dev ens3\naddress del {VPS_IPV4}/24 dev ens3\n\
+            "address del {VPS_IPV4}/24 dev ens3\naddress add {moved}/24 dev ens3\n\
              route replace default via 203.0.113.1"
         ))?;
         let hosts = Path::new("/etc/netns").join(lab.pc.name()).join("hosts");

@@ -87,7 +87,7 @@ fn an_ended_invitation_is_still_told_so_after_a_restart() -> Result<()> {
 
 /// Whether `invitation list` says `how` about the invitation for `name`.
 fn has_ended(server: &FreshServer, name: &str, how: &str) -> Result<bool> {
-    let list = server.installation.must("invitation list")?;
+    let list = server.installation.must("invitation list --all")?;
     let line = list.lines().find(|line| line.contains(name)).with_context(|| format!("{name}: {list}"))?;
     Ok(line.contains(how))
 }

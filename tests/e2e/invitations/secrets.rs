@@ -96,12 +96,12 @@ fn assert_nowhere(server: &FreshServer, secrets: &[Secret]) -> Result<()> {
 fn the_server_keeps_neither_an_invitation_nor_a_clients_key() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let server = FreshServer::up_with(lab, "up -vv")?;
-        ensure!(server.process.stderr().contains("TRACE"), "it does not log at trace level");
         let open = server.installation.invite("open")?;
         let pc = server.client(lab, &lab.pc)?;
         let _connected = pc.up_with(&server.invitation)?;
         let refused = server.client(lab, &lab.laptop)?.join(&server.invitation)?;
         ensure!(!refused.success(), "used twice");
+        ensure!(server.process.stderr().contains("TRACE"), "it does not log at trace level");
 
         let mut secrets = secrets_of(&open)?;
         secrets.extend(secrets_of(&server.invitation)?);

@@ -63,7 +63,7 @@ fn an_invitation_of_another_server_is_met_by_silence_and_likely_causes() -> Resu
     Lab::run(&Options::default(), |lab| {
         let server = FreshServer::up(lab)?;
         let invitation = forged(PrivateKey::generate()?.public_key())?;
-        assert_met_by_silence(lab, &server, &invitation, "handshake-refused")
+        assert_met_by_silence(lab, &server, &invitation, "handshake-bad-mac")
     })
 }
 
@@ -77,7 +77,7 @@ fn mangled(good: &str) -> Result<Vec<Mangled>> {
     Ok(vec![
         (cut, "cut off", "v6tun-server invite"),
         (mistyped, "damaged", "v6tun-server invite"),
-        (format!("{good}{good}"), "damaged", "v6tun-server invite"),
+        (format!("{good}{good}"), "more than one", "paste one"),
         ("v6tun1:".to_owned(), "damaged", "v6tun-server invite"),
         ("v6tun1:====".to_owned(), "damaged", "v6tun-server invite"),
         (good.replace("v6tun1:", "v6tun2:"), "version 2", "install"),

@@ -132,9 +132,11 @@ impl Peer {
         }
     }
 
-    /// Whether it can be sent something now.
-    pub(crate) fn is_reachable(&self) -> bool {
-        self.endpoint.address().is_some() && self.session.as_ref().is_some_and(Session::has_keys)
+    /// Whether it can be told now of an address that it may use.
+    pub(crate) fn can_be_told(&self) -> bool {
+        self.lease.state == LeaseState::Ready
+            && self.endpoint.address().is_some()
+            && self.session.as_ref().is_some_and(Session::has_keys)
     }
 
     /// Gives up what is held for the lease, and gives its number.

@@ -51,8 +51,8 @@ impl ServerTunnel {
         let terms = self.terms.of(address);
         let Some(peer) = self.peers.get_mut(place) else { return false };
         peer.lease_moved();
-        let notice = if peer.is_reachable() { peer.responder.wrong_source(terms, now) } else { None };
-        self.send_control(place, notice, out.to_network);
+        let notice = peer.can_be_told().then(|| peer.responder.wrong_source(terms, now));
+        self.send_control(place, notice.flatten(), out.to_network);
         true
     }
 }

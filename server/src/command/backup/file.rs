@@ -96,6 +96,11 @@ impl Backup {
     }
 }
 
+/// Whether it looks like one, whole or not.
+pub(super) fn is_backup(content: &[u8]) -> bool {
+    content.starts_with(TITLE.as_bytes())
+}
+
 fn checksum(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -126,7 +126,7 @@ fn what_was_opened_after_a_kill_is_durable_even_where_the_copy_cannot_be_written
         (3..12).for_each(|skipped| disk.fail_after(skipped, Fault::NoSpace));
         let (_, opened_state, notes) = open(&disk);
         assert_eq!(opened_state, next(&state, 9));
-        assert!(notes[0].contains("did not get to its end; its twin is used"), "{notes:?}");
+        assert!(notes[0].contains("did not get to its end; the original is used"), "{notes:?}");
         disk.restart(Loss::Unsynced);
         assert_eq!(open(&disk).1, next(&state, 9), "seed {seed}");
     }

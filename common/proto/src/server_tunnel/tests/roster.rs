@@ -129,6 +129,18 @@ fn a_move_before_the_first_lease_asks_the_host_for_the_new_address() {
 }
 
 #[test]
+fn nobody_is_told_of_an_address_that_the_host_does_not_carry() {
+    let mut rig = Rig::connected();
+    rig.control(1, Message::LeaseRequest { client_version: (0, 1, 0) });
+    assert!(rig.move_pc(elsewhere()), "while the first one is pending");
+    rig.tick(Duration::from_secs(2));
+    assert_eq!(rig.told().len(), 0);
+    rig.lease_ready();
+    let Message::Lease(terms) = rig.answer().message else { panic!("no lease") };
+    assert_eq!(terms.address, elsewhere());
+}
+
+#[test]
 fn a_renamed_client_is_told_of_by_its_new_name() {
     let mut rig = Rig::new();
     rig.server.rename_client(&key(PC).public_key(), "desk".to_owned());
