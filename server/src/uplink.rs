@@ -123,7 +123,7 @@ fn loses_by_forwarding(network: &Network, observed: &Observed, link: &str, uplin
 fn no_default_route() -> anyhow::Error {
     Failure::failed("no uplink: this host has no IPv6 default route")
         .with_hint(
-            "turn IPv6 on at your provider's panel; or name the interface: [uplink] interface = \"ens3\"",
+            "turn IPv6 on at your provider's panel, then check: ip -6 route show default; or name the interface: [uplink] interface = \"ens3\"",
         )
         .into()
 }

@@ -11,7 +11,7 @@ use v6tun_tests::lab::address::{ON_LINK_PREFIX, SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Options, Process, VpsShape, advertise_address, wait_until};
 use v6tun_tests::product::{FreshServer, Installation, client_toml};
 
-use crate::tools::{connection, latest_handshake, must_reach, ping, wait_for_address};
+use crate::tools::{connection, latest_handshake, must_reach, wait_for_address};
 
 /// How soon a lent address must leave the uplink again.
 const REPAIR_LIMIT: Duration = Duration::from_secs(1);

@@ -67,7 +67,7 @@ fn a_bare_vps_behind_an_address_translation_wants_an_endpoint() -> Result<()> {
 fn a_bare_vps_of_an_unclear_shape_is_told_what_was_seen_and_which_line_to_write() -> Result<()> {
     Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
         // One address that stands for itself alone: nothing says what else belongs to this VPS.
-        lab.vps.ip(&format!("address add {VPS_IPV6}/128 dev lo\naddress del {VPS_IPV6}/64 dev ens3"))?;
+        lab.vps.ip(&format!("address del {VPS_IPV6}/64 dev ens3\naddress add {VPS_IPV6}/128 dev ens3"))?;
         assert_all_refused(lab, "", "[pool]")
     })
 }
@@ -75,9 +75,11 @@ fn a_bare_vps_of_an_unclear_shape_is_told_what_was_seen_and_which_line_to_write(
 #[test]
 fn a_bare_server_needs_root() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
-        for command in COMMANDS {
-            assert_answer(&run_as_nobody(lab, command)?, "v6tun-server", 1, "needs root", "sudo ")?;
+        for (command, what) in [("up", "needs root"), ("init --yes", "Permission denied")] {
+            assert_answer(&run_as_nobody(lab, command)?, "v6tun-server", 1, what, "sudo")?;
         }
+        let dry_run = run_as_nobody(lab, "up --dry-run")?;
+        ensure!(dry_run.success() && dry_run.stdout.contains("ip tuntap add"), "{dry_run:?}");
         Ok(())
     })
 }
