@@ -129,7 +129,12 @@ fn a_service_that_cannot_start_is_said_to_be_one() -> Result<()> {
         configure(&machine, &deployment)?;
         let program = machine.run("/usr/local/bin/v6tun-server install --config /root/server.toml")?;
         assert_eq!(program.code, Some(2), "{program:?}");
-        fs::write(machine.path("/etc/v6tun/server.toml"), "nonsense")?;
+        let config = machine.path("/etc/v6tun/server.toml");
+        let good = fs::read_to_string(&config)?;
+        fs::write(&config, "nonsense")?;
+        let wrong = machine.run("/usr/local/bin/v6tun-server install")?;
+        assert_eq!(wrong.code, Some(2), "{wrong:?}");
+        fs::write(&config, format!("{good}\n[uplink]\ninterface = \"ens4\"\n"))?;
         let failed = machine.run("/usr/local/bin/v6tun-server install")?;
         assert_eq!(failed.code, Some(1), "{failed:?}");
         ensure!(failed.stderr.contains("hint: `journalctl -e -u v6tun-server`"), "{failed:?}");
