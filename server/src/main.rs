@@ -8,6 +8,7 @@
 mod args;
 mod command;
 mod config;
+mod conflicts;
 mod endpoint;
 mod export;
 mod host_shape;

@@ -186,6 +186,18 @@ impl<'a> Roster<'a> {
         }
     }
 
+    /// Forgets what ended 30 days ago, and gives the throw-away keys that are known no longer. It is written down with
+    /// the next change.
+    pub(crate) fn forget_the_old(&mut self) -> Vec<PublicKey> {
+        let before: Vec<PublicKey> = self.state.invitations.iter().map(|one| one.public_key).collect();
+        if self.state.prune(now()) == 0 {
+            return Vec::new();
+        }
+        self.has_news = true;
+        let stays = |key: &PublicKey| self.state.invitations.iter().any(|one| one.public_key == *key);
+        before.into_iter().filter(|key| !stays(key)).collect()
+    }
+
     fn change<T>(&mut self, act: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Result<T> {
         let mut next = self.state.clone();
         let done = act(&mut next).or_failed()?;

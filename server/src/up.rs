@@ -9,6 +9,7 @@ mod welcome;
 use crate::ROLE;
 use crate::args::UpArgs;
 use crate::config::Config;
+use crate::conflicts::Conflicts;
 use crate::init::ensure_config;
 use crate::lending::Lending;
 use crate::probes::Probes;
@@ -58,8 +59,8 @@ async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, S
     lending.prepare().await.context("cannot prepare the host")?;
     let (event_loop, events) = EventLoop::start(tunnel(config, &roster, &uplink)?, tun, socket)?;
     let identity = identity(config, &uplink);
-    let probes = Probes::default();
-    let mut server = Server { lending, roster, probes, watch, event_loop, events, identity };
+    let (probes, conflicts) = (Probes::default(), Conflicts::default());
+    let mut server = Server { lending, roster, probes, conflicts, watch, event_loop, events, identity };
     server.announce();
     server.welcome_the_first(config);
     *served = Some(server.serve(operator).await?);

@@ -3,8 +3,9 @@
 use super::serve::Server;
 use crate::probes::Finding;
 use std::net::Ipv6Addr;
+use std::time::Instant;
 use tracing::{info, warn};
-use v6tun_host::neighbour_discovery::{Conflict, NeighbourProbe};
+use v6tun_host::neighbour_discovery::NeighbourProbe;
 use v6tun_keys::PublicKey;
 
 impl Server<'_> {
@@ -26,11 +27,20 @@ impl Server<'_> {
     }
 
     pub(super) async fn handle_finding(&mut self, finding: Finding) {
-        match finding {
-            Finding::Free(address, probe) => self.lend(address, probe).await,
-            Finding::Taken(address, conflict) | Finding::TakenLate(address, conflict) => {
-                self.handle_conflict(address, &conflict).await;
-            }
+        let (address, conflict) = match finding {
+            Finding::Free(address, probe) => return self.lend(address, probe).await,
+            Finding::Taken(address, conflict) | Finding::TakenLate(address, conflict) => (address, conflict),
+        };
+        let Some(client) = self.roster.holder_of(address) else { return };
+        let name = self.roster.name_of(&client);
+        warn!(client = name, %address, "another host on the link has it: {conflict}");
+        if self.conflicts.may_move(client, Instant::now()) {
+            self.give_another(client).await;
+        } else if self.lending.carries(address) {
+            warn!(client = name, %address, "it was moved too often lately, and stays");
+        } else {
+            warn!(client = name, "it was moved too often lately, and is lent nothing for now");
+            self.tell_tunnel(move |tunnel, out, now| tunnel.handle_lease_failed(client, out, now));
         }
     }
 
@@ -52,16 +62,16 @@ impl Server<'_> {
         });
     }
 
-    /// Somebody else has the address: its client gets another one, before the lease or while it lasts.
-    async fn handle_conflict(&mut self, address: Ipv6Addr, conflict: &Conflict) {
-        let Some(client) = self.roster.holder_of(address) else { return };
+    /// Gives a client whose address somebody else has another one, before the lease or while it lasts.
+    async fn give_another(&mut self, client: PublicKey) {
         let name = self.roster.name_of(&client).to_owned();
-        warn!(client = name, %address, "another host on the link has it: {conflict}");
         let (from, to) = match self.roster.give_another(&client) {
             Ok(moved) => moved,
             Err(error) => {
                 warn!(client = name, "it gets no other address: {error:#}");
-                self.lending.end(address).await;
+                if let Some(address) = self.roster.address_of(&client) {
+                    self.lending.end(address).await;
+                }
                 self.tell_tunnel(move |tunnel, out, now| tunnel.handle_lease_failed(client, out, now));
                 return;
             }

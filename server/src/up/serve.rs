@@ -1,6 +1,7 @@
 //! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
 use crate::ROLE;
+use crate::conflicts::Conflicts;
 use crate::lending::Lending;
 use crate::probes::Probes;
 use crate::roster::Roster;
@@ -10,7 +11,7 @@ use anyhow::{Result, bail};
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, trace, warn};
 use v6tun_host::network::AddressWatch;
 use v6tun_host::tun::Tun;
@@ -19,7 +20,9 @@ use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
 /// How often the host is looked at without a sign that somebody has changed it.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// How often the clients' endpoints are written down, where they have changed.
+/// How far apart such looks are at the least where the kernel tells of changes, most of which are our own.
+const LOOK_APART: Duration = Duration::from_millis(250);
+/// How often the clients' endpoints are written down, where they have changed, and what ended long ago is forgotten.
 const SAVE_NEWS: Duration = Duration::from_secs(60);
 
 /// Everything that a running server holds.
@@ -27,6 +30,7 @@ pub(crate) struct Server<'a> {
     pub(crate) lending: Lending<'a>,
     pub(crate) roster: Roster<'a>,
     pub(crate) probes: Probes,
+    pub(crate) conflicts: Conflicts,
     pub(crate) watch: AddressWatch,
     pub(crate) event_loop: EventLoop<ServerTunnel>,
     pub(crate) events: mpsc::Receiver<ServerEvent>,
@@ -60,9 +64,12 @@ impl Server<'_> {
 
     /// Whether the end was wanted.
     async fn run(&mut self, operator: &mut Operator<Status>) -> bool {
-        let (mut looks, mut saves) = (interval(LOOK_AGAIN), interval(SAVE_NEWS));
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut saves = interval(SAVE_NEWS);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last_look = Instant::now();
+        let mut next_look = last_look + LOOK_AGAIN;
+        // Whether the kernel has told of something since the last look.
+        let mut has_changed = false;
         loop {
             tokio::select! {
                 wish = operator.next() => match wish {
@@ -75,11 +82,25 @@ impl Server<'_> {
                     None => return false,
                 },
                 finding = self.probes.next() => self.handle_finding(finding).await,
-                () = self.watch.changed() => self.lending.look_again().await,
-                _ = looks.tick() => self.lending.look_again().await,
-                _ = saves.tick() => self.roster.save_news(),
+                () = self.watch.changed(), if !has_changed => {
+                    has_changed = true;
+                    next_look = next_look.min(last_look + LOOK_APART);
+                }
+                () = sleep_until(next_look) => {
+                    self.lending.look_again().await;
+                    (last_look, has_changed) = (Instant::now(), false);
+                    next_look = last_look + LOOK_AGAIN;
+                }
+                _ = saves.tick() => self.save_and_forget(),
             }
         }
+    }
+
+    fn save_and_forget(&mut self) {
+        for invitation in self.roster.forget_the_old() {
+            self.tell_tunnel(move |tunnel, _, _| tunnel.remove_invitation(&invitation));
+        }
+        self.roster.save_news();
     }
 
     async fn handle_event(&mut self, event: ServerEvent) {
