@@ -9,13 +9,15 @@
 mod carrier;
 mod link_local;
 mod message;
+mod raw_key;
+mod refusal;
 mod requester;
 mod responder;
 
 pub use carrier::CONTROL_PORT;
 pub(crate) use carrier::{ControlBuffer, Ends};
 pub use link_local::{SERVER_LINK_LOCAL, client_link_local};
-pub use message::{EnrolRefusal, RefusalReason};
 pub(crate) use message::{Envelope, LeaseTerms, Message};
+pub use refusal::{EnrolRefusal, RefusalReason};
 pub(crate) use requester::Requester;
 pub(crate) use responder::Responder;

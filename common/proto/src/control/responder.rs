@@ -1,6 +1,7 @@
 //! The server's side of control, for one client.
 
-use super::message::{Envelope, LeaseTerms, Message, RefusalReason};
+use super::message::{Envelope, LeaseTerms, Message};
+use super::refusal::RefusalReason;
 use crate::timer::after;
 use std::time::{Duration, Instant};
 
