@@ -9,7 +9,7 @@ pub struct GlobalArgs {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder of what must outlive the process: the undo journal
+    /// Folder of what must outlive the process: what is remembered, and the undo journal
     #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/v6tun")]
     pub state_dir: PathBuf,
     /// Folder of the lock and the control socket
