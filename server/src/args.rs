@@ -48,6 +48,16 @@ pub(crate) enum Command {
     Uninstall(ServiceArgs),
 }
 
+impl Command {
+    /// Whether it is about clients and files, and not about the host.
+    pub(crate) fn is_order(&self) -> bool {
+        matches!(
+            self,
+            Self::Invite(_) | Self::Invitation(_) | Self::Client(_) | Self::Backup(_) | Self::Restore(_)
+        )
+    }
+}
+
 /// Options of `init`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {

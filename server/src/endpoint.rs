@@ -38,6 +38,11 @@ impl ServerEndpoint {
         }
     }
 
+    /// Whether it is a DNS name, whose address may change.
+    pub(crate) fn is_name(&self) -> bool {
+        matches!(self.host, Host::Name(_))
+    }
+
     /// Whether only this host, or its own network, can reach it.
     pub(crate) fn is_private(&self) -> bool {
         match &self.host {

@@ -167,8 +167,10 @@ fn no_pool(uplink: &Uplink) -> Unclear {
         or_none(addresses),
         or_none(prefixes)
     );
+    let has_lent = uplink.addresses.iter().any(|entry| entry.valid.is_some());
+    let passed_over = if has_lent { "; those with a lifetime may go at any time" } else { "" };
     let lines = "`[pool]` and `addresses = [\"…\"]` with those that the provider gives, or `prefix = \"…/64\"` and `routed = true`";
-    Unclear { what, lines: lines.to_owned() }
+    Unclear { what: what + passed_over, lines: lines.to_owned() }
 }
 
 fn all_needed(kept: &[Kept], uplink: &Uplink) -> Unclear {

@@ -39,7 +39,11 @@ const ROLE: Role = Role::SERVER;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    logging::init(args.global.verbose, args.global.quiet);
+    // Who gives an order is told what was done, and not what the server logs of it.
+    logging::init(
+        args.global.verbose,
+        args.global.quiet || args.command.is_order() && args.global.verbose == 0,
+    );
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error_report::report(ROLE.program, &error),

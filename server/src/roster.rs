@@ -12,7 +12,7 @@ mod tests;
 
 use crate::config::{Config, ConfiguredClient};
 use crate::order::{Answer, ClientInfo, Order, Origin};
-use crate::state::{Refusal, State, StateStore, StoredClient};
+use crate::state::{InvitationStatus, Refusal, State, StateStore, StoredClient, StoredInvitation};
 use crate::uplink_guard::Unlendable;
 use anyhow::Result;
 use std::collections::HashSet;
@@ -115,6 +115,14 @@ impl<'a> Roster<'a> {
                 preshared_key: invitation.preshared_key.clone(),
             })
             .collect()
+    }
+
+    /// Who is invited, where nobody is a client yet.
+    pub(crate) fn awaited(&self) -> Option<&str> {
+        let is_open = |one: &&StoredInvitation| one.status(now()) == InvitationStatus::Open;
+        let open = self.state.invitations.iter().rev().find(is_open);
+        open.filter(|_| self.config.clients.is_empty() && self.state.clients.is_empty())
+            .map(|one| one.name.as_str())
     }
 
     /// Whether nobody was ever a client here, or invited.

@@ -103,7 +103,10 @@ fn check_on_link(address: Ipv6Addr, uplink: &Uplink) -> Result<()> {
         return Ok(());
     }
     let what = format!("{address} cannot be lent: it is outside the prefix of the uplink {link}");
-    let hint = format!("{link} has {}", prefixes_of(uplink));
+    let hint = match prefixes_of(uplink).as_str() {
+        "" => format!("put it there first: ip -6 addr add {address}/128 dev {link}"),
+        prefixes => format!("{link} has {prefixes}"),
+    };
     Err(Failure::failed(what).with_hint(hint).into())
 }
 

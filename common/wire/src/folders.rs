@@ -42,10 +42,7 @@ impl Role {
         }
         let hint = match global.config {
             Some(_) => "check the path after --config".to_owned(),
-            None => format!(
-                "`v6tun genkey` makes a key; write {} as the README shows, or name another with --config FILE",
-                path.display()
-            ),
+            None => format!("`sudo {} init` writes it; or name another with --config FILE", self.program),
         };
         let what = format!("cannot read {}: there is no such file", path.display());
         Err(Failure::usage(what).with_hint(hint).into())

@@ -63,7 +63,7 @@ pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
     refuse_foreign(&args.file)?;
     durable_file::replace(&args.file, text.as_bytes(), MODE).or_failed()?;
     say(&format!(
-        "wrote {}: the configuration, its keys and {clients} enrolled clients. It holds secrets: keep it so",
+        "wrote {}: the configuration, its keys and {clients} clients. It holds secrets: keep it so",
         args.file.display()
     ));
     Ok(())
@@ -103,12 +103,15 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     for path in differing {
         put_aside(path)?;
     }
+    if state_differs {
+        keep_state_aside(&global.state_dir)?;
+    }
     // The configuration last: with it the server can be started.
     for (path, content) in texts.iter().rev() {
         durable_file::replace(path, content.as_bytes(), MODE).or_failed()?;
     }
     StateStore::restore(&global.state_dir, &backup.state).or_failed()?;
-    say(&format!("restored {} and {} enrolled clients", path.display(), backup.state.clients.len()));
+    say(&format!("restored {} and {} clients", path.display(), backup.state.clients.len()));
     adaptation::fit_to_host(&path).await;
     say(&format!("next: sudo {} up", ROLE.program));
     Ok(())
@@ -137,6 +140,17 @@ fn in_the_way(files: &[&PathBuf], has_state: bool, global: &GlobalArgs) -> anyho
     }
     let what = format!("nothing is restored: something else is here already: {}", things.join(", "));
     Failure::failed(what).with_hint("--replace puts it aside under the ending .replaced").into()
+}
+
+/// Copies: while the new state is written the old one must be there.
+fn keep_state_aside(folder: &Path) -> Result<()> {
+    for path in StateStore::files(folder).iter().filter(|path| path.exists()) {
+        let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(".replaced");
+        durable_file::replace(Path::new(&aside), &content, MODE).or_failed()?;
+    }
+    Ok(())
 }
 
 fn put_aside(path: &Path) -> Result<()> {

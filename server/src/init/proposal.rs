@@ -128,7 +128,10 @@ fn range(addresses: &[Ipv6Addr]) -> String {
         [] => "none".to_owned(),
         [one] => format!("{one}"),
         [one, other] => format!("{one} and {other}"),
-        [first, .., last] => format!("{} addresses, {first} to {last}", addresses.len()),
+        [first, .., last] if addresses.is_sorted() => {
+            format!("{} addresses, {first} to {last}", addresses.len())
+        }
+        [first, .., last] => format!("{} addresses, {first} first and {last} last", addresses.len()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Effect, Roster, entry_of, now};
 use crate::config::ConfiguredClient;
 use crate::order::{Answer, ClientInfo, NewClient, Origin};
-use crate::state::StoredClient;
+use crate::state::{InvitationStatus, StoredClient};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::info;
@@ -209,11 +209,16 @@ impl Roster<'_> {
             Some(capacity) => format!(" of the pool's {capacity}"),
             None => String::new(),
         };
-        let hint = format!(
-            "`v6tun-server client revoke NAME` frees one; {} can name more in [pool]",
-            self.config.path.display()
-        );
-        Failure::failed(format!("no address{has} is left")).with_hint(hint).into()
+        let promised =
+            self.state.invitations.iter().filter(|one| one.status(now()) == InvitationStatus::Open);
+        let (and_promised, withdraw) = match promised.count() {
+            0 => (String::new(), ""),
+            number => (format!("; open invitations promise {number}"), "`invitation withdraw NAME` or "),
+        };
+        let path = self.config.path.display();
+        let hint =
+            format!("{withdraw}`v6tun-server client revoke NAME` frees one; {path} can name more in [pool]");
+        Failure::failed(format!("no address{has} is left{and_promised}")).with_hint(hint).into()
     }
 
     /// `server.toml:12`.

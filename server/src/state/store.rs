@@ -61,6 +61,11 @@ impl StateStore {
         Ok(pair.choose(folder)?.map(|chosen| chosen.snapshot.state).unwrap_or_default())
     }
 
+    /// The two files in the state folder.
+    pub(crate) fn files(folder: &Path) -> [PathBuf; 2] {
+        [first_in(folder), copy_in(folder)]
+    }
+
     /// Puts a state in the place of whatever is there, damaged or not.
     ///
     /// # Errors

@@ -17,7 +17,19 @@ const SERVICE_VARIABLES: [&str; 2] = ["INVOCATION_ID", "JOURNAL_STREAM"];
 impl Server<'_> {
     /// Invites the first client of a server that never had one, on standard output and nowhere else.
     pub(super) fn welcome_the_first(&mut self, config: &Config) {
-        if !self.roster.is_fresh() || config.endpoint.is_none() {
+        if !self.roster.is_fresh() {
+            if let Some(name) = self.roster.awaited() {
+                info!(
+                    "{name} is invited and has not come yet: `v6tun-server invite {name}` prints a new line"
+                );
+            }
+            return;
+        }
+        if config.endpoint.is_none() {
+            info!(
+                "nobody is a client yet: write endpoint = \"…\" into {}; then `v6tun-server invite NAME`",
+                config.path.display()
+            );
             return;
         }
         if SERVICE_VARIABLES.iter().any(|variable| env::var_os(variable).is_some()) {

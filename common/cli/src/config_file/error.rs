@@ -72,6 +72,9 @@ impl ConfigError {
                 Some(format!("the keys known here are `{}`", known.join("`, `")))
             }
             Self::Invalid { hint, .. } => hint.clone(),
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("run it as root, with sudo".to_owned())
+            }
             Self::Unreadable { .. } | Self::Syntax { .. } | Self::UnknownKey { .. } => None,
         }
     }

@@ -1,7 +1,9 @@
-//! A backup in another place: the pool and the endpoint become this host's, the rest of the file stays as it is.
+//! A backup in another place: the pool becomes this host's, and so does an endpoint that is an address; the rest of
+//! the file stays as it is.
 
 use super::{MODE, say};
 use crate::config::Config;
+use crate::endpoint::ServerEndpoint;
 use crate::init;
 use crate::uplink::Uplink;
 use crate::uplink_guard;
@@ -31,20 +33,25 @@ async fn try_to_fit(path: &Path) -> Result<Option<String>> {
     }
     let (proposed, endpoint) = init::propose_text(&network, path).await?;
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    durable_file::replace(path, merged(&text, &proposed)?.as_bytes(), MODE).or_failed()?;
-    Ok(Some(format!(
-        "this host has other addresses than the backup's: [pool] and endpoint ({endpoint}) are this host's now. \
-         Clients keep their keys and get new addresses; those that know the old endpoint by its address need the new one"
-    )))
+    // A name goes where its owner points it to.
+    let has_name = config.endpoint.as_ref().is_some_and(ServerEndpoint::is_name);
+    let keys: &[&str] = if has_name { &["pool"] } else { &["pool", "endpoint"] };
+    durable_file::replace(path, merged(&text, &proposed, keys)?.as_bytes(), MODE).or_failed()?;
+    let told = "this host has other addresses than the backup's: [pool] is this host's now, and clients keep their keys \
+         and get new addresses";
+    Ok(Some(match has_name {
+        true => format!("{told}. They find it when its name points to {endpoint}"),
+        false => format!("{told}. They know the old endpoint; this host's is {endpoint}"),
+    }))
 }
 
-/// `text` with the pool and the endpoint of `proposed`, and else as it was, comments included.
-fn merged(text: &str, proposed: &str) -> Result<String> {
+/// `text` with these keys as `proposed` has them, and else as it was, comments included.
+fn merged(text: &str, proposed: &str, keys: &[&str]) -> Result<String> {
     let mut document: DocumentMut = text.parse().context("cannot read the configuration")?;
     let proposed: DocumentMut = proposed.parse().context("cannot read the proposal")?;
-    for key in ["endpoint", "pool"] {
+    for key in keys {
         if let Some(item) = proposed.get(key) {
-            document[key] = item.clone();
+            document[*key] = item.clone();
         }
     }
     Ok(document.to_string())
@@ -58,7 +65,7 @@ mod tests {
     fn pool_and_endpoint_are_taken_and_all_else_stays() {
         let old = "# mine\nprivate-key-file = \"server.key\"\nendpoint = \"192.0.2.1:1\" # old\nmtu = 1400\n\n[pool]\naddresses = [\"2001:db8::1\"]\n\n[[client]]\nname = \"tv\"\n";
         let new = "endpoint = \"198.51.100.1:51820\"\n[pool]\nprefix = \"2001:db8:1::/64\"\nrouted = true\n";
-        let text = merged(old, new).unwrap();
+        let text = merged(old, new, &["pool", "endpoint"]).unwrap();
         for kept in ["# mine", "mtu = 1400", "name = \"tv\""] {
             assert!(text.contains(kept), "{text}");
         }
@@ -67,5 +74,7 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("192.0.2.1") && !text.contains("addresses"), "{text}");
+        let text = merged(old, new, &["pool"]).unwrap();
+        assert!(text.contains("192.0.2.1:1") && text.contains("2001:db8:1::/64"), "{text}");
     }
 }
