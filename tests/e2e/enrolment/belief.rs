@@ -25,6 +25,11 @@ impl Belief {
         Self { answers: BTreeSet::from([known.clone()]), disk: BTreeSet::from([known]), is_fresh: false }
     }
 
+    /// One of what may be answered.
+    pub(crate) fn guess(&self) -> Known {
+        self.answers.first().cloned().unwrap_or_default()
+    }
+
     /// The order was acknowledged: by the model it could be, and it is done for good.
     pub(crate) fn acknowledge(&mut self, order: &Order, told: &str) -> Result<()> {
         let after: BTreeSet<Known> =

@@ -15,17 +15,23 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 use v6tun_tests::lab::fault::{Effect, Fault};
-use v6tun_tests::lab::{Finished, Lab, Options, Process, VpsShape};
+use v6tun_tests::lab::{Finished, Lab, Namespace, Options, Process, VpsShape};
 use v6tun_tests::product::{FreshServer, Installation};
 use v6tun_tests::seed::seed;
 
 use super::belief::Belief;
 use super::orders::{Known, Order, Orders};
 
-/// What a save is made of. `fdatasync` and `renameat2` would do as well as what is used today.
-const OPERATIONS: [&str; 6] = ["openat", "write", "fchmod", "fsync", "rename", "unlink"];
-/// Each of which an order has at most so often; `openat` and `fsync`, as it reads as well, and repairs.
-const MOST: u32 = 8;
+/// What a save is made of, each with the most that one order has of it: a running server only writes, on the files
+/// an order reads as well and makes good what the last one left.
+const OPERATIONS: [(&str, [u32; 2]); 6] = [
+    ("openat", [4, 8]),
+    ("write", [2, 3]),
+    ("fchmod", [2, 3]),
+    ("fsync", [4, 6]),
+    ("rename", [2, 3]),
+    ("unlink", [2, 3]),
+];
 /// Orders on the files.
 const ORDERS: u64 = 900;
 /// On the same files; then come others, as ended invitations are remembered.
@@ -33,6 +39,8 @@ const BLOCK: u64 = 300;
 /// One order to a running server for so many on the files.
 const ON_FILES_FOR_ONE: u64 = 9;
 const READY_LIMIT: Duration = Duration::from_secs(15);
+/// How long a server takes to be gone that was killed while it was asked something.
+const DEATH_LIMIT: Duration = Duration::from_millis(100);
 /// What an order takes, and a bit more: within it a server is killed at any moment.
 const MOMENTS: Duration = Duration::from_millis(12);
 /// How many of the orders are followed by a look at what there is. The next one finds what the others left.
@@ -110,7 +118,8 @@ impl<'a> Scene<'a> {
     /// Gives random orders, each with its trouble.
     fn play(&mut self, count: u64) -> Result<()> {
         for number in 0..count {
-            let (order, trouble) = (self.orders.random(&mut self.random), self.random_trouble());
+            let order = self.orders.random(&mut self.random, &self.belief.guess());
+            let trouble = self.random_trouble();
             self.live_through(&order, &trouble)
                 .with_context(|| format!("order {number}: {order:?} with {trouble:?}"))?;
             self.tally.orders += 1;
@@ -120,7 +129,6 @@ impl<'a> Scene<'a> {
 
     fn live_through(&mut self, order: &Order, trouble: &Trouble) -> Result<()> {
         let has_server = self.process.is_some();
-        let t0 = Instant::now();
         let (finished, has_happened) = self.give(order, trouble)?;
         let has_crashed = match &mut self.process {
             Some(process) => !process.is_running()?,
@@ -130,13 +138,11 @@ impl<'a> Scene<'a> {
         if has_crashed {
             self.belief.crash();
         }
-        let t1 = t0.elapsed();
         if has_server && has_crashed {
             let mut process = self.server.start("up -q")?;
             process.wait_for_line("v6tun-server: up", READY_LIMIT)?;
             self.process = Some(process);
         }
-        if has_server { println!("T {trouble:?} {t1:?} {:?}", t0.elapsed() - t1); }
         if self.random.random_bool(LOOKED_AFTER) { self.look() } else { Ok(()) }
     }
 
@@ -144,38 +150,33 @@ impl<'a> Scene<'a> {
     fn give(&mut self, order: &Order, trouble: &Trouble) -> Result<(Finished, bool)> {
         let (vps, log) = (&self.lab.vps, self.server.dir().join("strace.log"));
         let command_line = self.server.command_line(&order.command());
-        let finished = match (trouble, &self.process) {
+        let finished = match (trouble, &mut self.process) {
+            (Trouble::None, _) | (Trouble::Killed(_), None) => return Ok((vps.run(&command_line)?, false)),
+            (Trouble::Killed(moment), Some(process)) => {
+                self.tally.killed += 1;
+                return Ok((run_while_killed(vps, &command_line, process, *moment)?, true));
+            }
+            (Trouble::Fault(fault), None) => vps.run(&format!("{} {command_line}", fault.before(&log)))?,
             (Trouble::Fault(fault), Some(process)) => {
                 let mut tracer = fault.arm(vps, process, &log)?;
                 let finished = vps.run(&command_line)?;
-                // It ends with a server that it has killed.
-                let _ = tracer.stop();
+                // It ends by itself with a server that it has killed.
+                let is_killed = fault.effect == Effect::Kill && process.wait(DEATH_LIMIT).is_ok();
+                if is_killed {
+                    tracer.wait(READY_LIMIT)?
+                } else {
+                    tracer.stop()?
+                };
                 finished
             }
-            (Trouble::Fault(fault), None) => vps.run(&format!("{} {command_line}", fault.before(&log)))?,
-            (Trouble::Killed(moment), Some(process)) => thread::scope(|scope| {
-                scope.spawn(|| {
-                    thread::sleep(*moment);
-                    process.signal(Signal::KILL)
-                });
-                vps.run(&command_line)
-            })?,
-            _ => vps.run(&command_line)?,
         };
-        match trouble {
-            Trouble::Fault(fault) if Fault::has_happened(&log)? => {
-                *self.tally.faults.entry((fault.operation, fault.effect)).or_default() += 1;
-                Ok((finished, true))
-            }
-            Trouble::Killed(_) => {
-                self.tally.killed += 1;
-                if let Some(process) = &mut self.process {
-                    process.wait(READY_LIMIT)?;
-                }
-                Ok((finished, true))
-            }
-            _ => Ok((finished, false)),
+        let has_happened = Fault::has_happened(&log)?;
+        if let Trouble::Fault(fault) = trouble
+            && has_happened
+        {
+            *self.tally.faults.entry((fault.operation, fault.effect)).or_default() += 1;
         }
+        Ok((finished, has_happened))
     }
 
     /// What is known of the server after the answer to an order.
@@ -214,8 +215,8 @@ impl<'a> Scene<'a> {
 
     fn random_trouble(&mut self) -> Trouble {
         match (self.random.random_range(0..8), self.process.is_some()) {
-            (0, _) => Trouble::None,
-            (1 | 2, true) => Trouble::Killed(self.random.random_range(Duration::ZERO..MOMENTS)),
+            (0 | 1, _) => Trouble::None,
+            (2 | 3, true) => Trouble::Killed(self.random.random_range(Duration::ZERO..MOMENTS)),
             _ => Trouble::Fault(self.random_fault()),
         }
     }
@@ -226,8 +227,8 @@ impl<'a> Scene<'a> {
         let with_new = files.iter().flat_map(|file| [(*file).to_owned(), format!("{file}.new")]);
         let mut watched: Vec<PathBuf> = with_new.map(|file| state.join(file)).collect();
         watched.push(state);
-        let operation = OPERATIONS[self.random.random_range(0..OPERATIONS.len())];
-        let most = if matches!(operation, "openat" | "fsync") { MOST } else { MOST / 4 };
+        let (operation, most) = OPERATIONS[self.random.random_range(0..OPERATIONS.len())];
+        let most = most[usize::from(self.process.is_none())];
         Fault {
             operation,
             number: self.random.random_range(1..=most),
@@ -236,6 +237,24 @@ impl<'a> Scene<'a> {
             files: watched,
         }
     }
+}
+
+/// Runs a command line while the server is killed at a moment.
+fn run_while_killed(
+    vps: &Namespace,
+    command_line: &str,
+    process: &mut Process,
+    moment: Duration,
+) -> Result<Finished> {
+    let finished = thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(moment);
+            process.signal(Signal::KILL)
+        });
+        vps.run(command_line)
+    })?;
+    process.wait(READY_LIMIT)?;
+    Ok(finished)
 }
 
 impl Tally {
@@ -253,7 +272,7 @@ impl Tally {
     /// A run in which nothing went wrong has shown nothing.
     fn assert_telling(&self) -> Result<()> {
         ensure!(self.acknowledged > 0 && self.refused > 0 && self.failed > 0, "{self}");
-        for operation in OPERATIONS {
+        for (operation, _) in OPERATIONS {
             let hit = self.faults.keys().any(|(hit, _)| *hit == operation);
             ensure!(hit, "no {operation} of the state's files was hit: {self}");
         }

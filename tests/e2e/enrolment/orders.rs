@@ -12,9 +12,10 @@ use v6tun_keys::PublicKey;
 use v6tun_tests::product::Installation;
 
 /// Few, so that the orders meet.
-const NAMES: [&str; 8] = ["desk", "kitchen", "laptop", "phone", "radio", "server", "tablet", "tv"];
+const NAMES: [&str; 10] =
+    ["camera", "desk", "kitchen", "laptop", "phone", "printer", "radio", "server", "tablet", "tv"];
 /// The same of addresses that are asked for.
-const ADDRESSES: u16 = 10;
+const ADDRESSES: u16 = 16;
 /// Of the last keys one may be used again.
 const RECENT_KEYS: usize = 12;
 
@@ -52,19 +53,27 @@ pub(crate) struct Client {
 }
 
 impl Orders {
-    pub(crate) fn random(&mut self, random: &mut StdRng) -> Order {
-        let name = NAMES[random.random_range(0..NAMES.len())];
+    /// Mostly one that can be granted.
+    pub(crate) fn random(&mut self, random: &mut StdRng, known: &Known) -> Order {
+        let mut name = |is_meant: &dyn Fn(&str) -> bool| {
+            let meant: Vec<&'static str> = NAMES.into_iter().filter(|name| is_meant(name)).collect();
+            let meant = meant.choose(random).filter(|_| random.random_bool(0.85));
+            meant.copied().unwrap_or_else(|| NAMES[random.random_range(0..NAMES.len())])
+        };
+        let client = name(&|name| known.clients.contains_key(name));
+        let free = name(&|name| !known.clients.contains_key(name));
+        let invited = name(&|name| known.invited.contains_key(name));
         match random.random_range(0..14) {
             0..5 => Order::Add {
-                name,
+                name: free,
                 key: self.key(random),
                 address: random.random_bool(0.3).then(|| self.address(random)),
             },
-            5..7 => Order::Rename { old: name, new: NAMES[random.random_range(0..NAMES.len())] },
-            7..9 => Order::Move { name, address: self.address(random) },
-            9..11 => Order::Revoke { name },
-            11..13 => Order::Invite { name },
-            _ => Order::Withdraw { name },
+            5..7 => Order::Rename { old: client, new: free },
+            7..9 => Order::Move { name: client, address: self.address(random) },
+            9..11 => Order::Revoke { name: client },
+            11..13 => Order::Invite { name: free },
+            _ => Order::Withdraw { name: invited },
         }
     }
 
@@ -74,7 +83,7 @@ impl Orders {
 
     fn key(&mut self, random: &mut StdRng) -> String {
         let recent = &self.keys[self.keys.len().saturating_sub(RECENT_KEYS)..];
-        if let Some(key) = recent.choose(random).filter(|_| random.random_bool(0.25)) {
+        if let Some(key) = recent.choose(random).filter(|_| random.random_bool(0.1)) {
             return key.clone();
         }
         let key = PublicKey::from_bytes(random.random()).to_string();
