@@ -13,3 +13,5 @@ mod faults;
 mod killed;
 #[path = "enrolment/orders.rs"]
 mod orders;
+#[path = "enrolment/trouble.rs"]
+mod trouble;
