@@ -1,7 +1,7 @@
 //! A killed server leaves a journal: `down`, or the next `up`, leaves the VPS as it was found.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use rand::rngs::StdRng;
@@ -9,6 +9,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
 use v6tun_tests::lab::{Lab, Options, Snapshot};
 use v6tun_tests::product::Deployment;
+use v6tun_tests::seed::seed;
 
 #[test]
 fn the_next_up_after_a_kill_restores_what_the_killed_one_left() -> Result<()> {
@@ -83,16 +84,6 @@ fn killed_while_it_restores_the_vps_down_goes_on() -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// `V6TUN_SEED`, or a new one; printed, so that a failure can be had again.
-fn seed() -> Result<u64> {
-    let seed = match std::env::var("V6TUN_SEED") {
-        Ok(seed) => seed.parse().context("V6TUN_SEED")?,
-        Err(_) => u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros())?,
-    };
-    println!("V6TUN_SEED={seed}");
-    Ok(seed)
 }
 
 /// When the server is killed.

@@ -41,6 +41,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub mod address;
+pub mod fault;
 mod namespace;
 mod neighbour_advertisement;
 pub mod ownership;

@@ -9,6 +9,7 @@
 pub mod hostile_peer;
 pub mod lab;
 pub mod product;
+pub mod seed;
 pub mod stock_wireguard;
 pub mod systemd_host;
 pub mod turtle_site;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use v6tun_tests::lab::{Lab, Options, Process, VpsShape, wait_until};
+use v6tun_tests::lab::fault::{Effect, Fault};
+use v6tun_tests::lab::{Lab, Options, VpsShape, wait_until};
 use v6tun_tests::product::{FreshServer, Installation};
 
 /// System calls that change a file, or make one durable.
@@ -30,6 +31,8 @@ const DURABLE: [&[&str]; 3] =
 /// More than any enrolment has of one kind.
 const MOST: u32 = 100;
 const LIMIT: Duration = Duration::from_secs(30);
+/// How long a datagram and what the client does with it may take.
+const ARRIVAL: Duration = Duration::from_millis(500);
 
 /// A server that is started again after each kill, and the PC's machine.
 struct Scene<'a> {
@@ -37,41 +40,23 @@ struct Scene<'a> {
     server: FreshServer,
 }
 
-/// The `number`th `operation` of a thread.
-#[derive(Clone, Copy, Debug)]
-struct Moment {
-    operation: &'static str,
-    number: u32,
-}
-
-impl Moment {
-    /// Makes the kernel kill the process at this moment, counted from now.
-    fn arm(self, lab: &Lab, server: &Process) -> Result<Process> {
-        let Self { operation, number } = self;
-        let command = format!(
-            "strace -f -y -o {}/strace.log -p {} -e trace={operation} -e inject={operation}:signal=KILL:when={number}",
-            lab.dir().display(),
-            server.id()
-        );
-        let tracer = lab.vps.spawn("strace", &command)?;
-        wait_until("strace to attach", LIMIT, || Ok(tracer.stderr().contains("attached")))?;
-        Ok(tracer)
-    }
-}
-
 impl Scene<'_> {
-    /// Enrols a new PC while the server is to be killed at `moment`. Whether it was.
-    fn enrol_until(&mut self, moment: Moment) -> Result<bool> {
-        let name = format!("{}-{}", moment.operation, moment.number);
+    /// Enrols a new PC while the server is to be killed at `fault`. Whether it was.
+    fn enrol_until(&mut self, fault: &Fault) -> Result<bool> {
+        let name = format!("{}-{}", fault.operation, fault.number);
         let invitation = self.server.installation.invite(&name)?;
         let client = self.server.client(self.lab, &self.lab.pc)?;
-        let mut tracer = moment.arm(self.lab, &self.server.process)?;
+        let log = self.lab.dir().join("strace.log");
+        let mut tracer = fault.arm(&self.lab.vps, &self.server.process, &log)?;
         let mut joining = client.start(&format!("join {invitation}"))?;
         let mut killed = false;
         wait_until("the enrolment to end either way", LIMIT, || {
             killed = !self.server.process.is_running()?;
             Ok(killed || !joining.is_running()?)
         })?;
+        // An answer that is on its way arrives.
+        let _ = joining.wait(ARRIVAL);
+        let is_acknowledged = !joining.is_running()? && client.config().exists();
         drop(joining);
         if killed {
             tracer.wait(LIMIT)?;
@@ -80,6 +65,7 @@ impl Scene<'_> {
         } else {
             tracer.stop()?;
         }
+        ensure!(!is_acknowledged || self.keys_of(&name)?.len() == 1, "it was told so, and is no client");
         self.assert_whole(&name, &client, &invitation)?;
         Ok(killed)
     }
@@ -118,8 +104,8 @@ impl Scene<'_> {
     /// Goes through every `operation` of an enrolment, and returns how many there were.
     fn kill_at_each(&mut self, operation: &'static str) -> Result<u32> {
         for number in 1..=MOST {
-            let moment = Moment { operation, number };
-            let killed = self.enrol_until(moment).with_context(|| format!("{moment:?}"))?;
+            let fault = Fault { operation, number, lasts: false, effect: Effect::Kill, files: Vec::new() };
+            let killed = self.enrol_until(&fault).with_context(|| format!("{fault:?}"))?;
             if !killed {
                 return Ok(number - 1);
             }

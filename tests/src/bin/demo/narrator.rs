@@ -4,8 +4,9 @@ use std::io::{IsTerminal as _, stdout};
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::Namespace;
+use v6tun_tests::product::Installation;
 
 /// What the audience sees.
 pub(crate) struct Narrator {
@@ -62,6 +63,16 @@ impl Narrator {
         let said = format!("{}{}", finished.stdout, finished.stderr);
         self.quote(&said);
         Ok(said)
+    }
+
+    /// Gives an order to a program that runs already, shows what was said, and returns that.
+    pub(crate) fn order(&self, installation: &Installation, subcommand: &str) -> Result<String> {
+        self.prompt(installation.host(), &format!("{} {subcommand}", installation.program()));
+        let finished = installation.run(subcommand)?;
+        self.quote_log(&finished.stderr);
+        self.quote(&finished.stdout);
+        ensure!(finished.success(), "{} {subcommand}: {finished:?}", installation.program());
+        Ok(finished.stdout)
     }
 
     /// Types a command whose output goes to the terminal as it comes.

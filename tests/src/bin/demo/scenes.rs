@@ -1,12 +1,17 @@
 //! The scenes, in the article's order.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
-use v6tun_tests::lab::address::{SITE_IPV4, SITE_IPV6, SITE_NAME, VPS_IPV4, leasable};
+use v6tun_tests::lab::address::{SITE_IPV4, SITE_IPV6, SITE_NAME, VPS_IPV4};
 use v6tun_tests::lab::{Lab, Process, Snapshot, wait_until};
-use v6tun_tests::product::Deployment;
+use v6tun_tests::product::{FreshServer, Installation, invitation_in};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
 use crate::narrator::Narrator;
+
+/// How long a program may take to end, or to notice what befell it.
+const LIMIT: Duration = Duration::from_secs(10);
 
 const NETWORK: &str = r"
     pc -- home router -- carrier's gateway -- provider's router -- site
@@ -24,16 +29,16 @@ pub(crate) fn play(narrator: &mut Narrator) -> Result<()> {
     narrator.scene("The network of the article, in network namespaces of this machine");
     let lab = Lab::build()?;
     narrator.quote(NETWORK);
-    let deployment = Deployment::install(&lab)?;
     let before = Snapshot::take(&lab.vps)?;
     lab.narrate_failure(|| {
         show_ipv4_only(narrator, &lab)?;
-        let server = start_server(narrator, &deployment)?;
-        let client = start_client(narrator, &deployment, &server)?;
+        let server = start_server(narrator, &lab)?;
+        let pc = start_client(narrator, &lab, &server)?;
         show_ipv6(narrator, &lab)?;
         show_dance(narrator, &lab)?;
-        show_way_in(narrator, &lab)?;
-        take_down(narrator, &deployment, server, client)?;
+        show_way_in(narrator, &lab, &pc.0)?;
+        show_second_pc(narrator, &lab, &server)?;
+        take_down(narrator, [pc, (server.installation, server.process)])?;
         show_nothing_left(narrator, &lab, &before)
     })
 }
@@ -47,25 +52,31 @@ fn show_ipv4_only(narrator: &mut Narrator, lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn start_server(narrator: &mut Narrator, deployment: &Deployment) -> Result<Process> {
-    narrator.scene("The server on the VPS: each change is said as the command that it equals");
-    let server = deployment.server.up()?;
-    narrator.prompt(deployment.server.host(), "v6tun-server up");
-    narrator.quote_log(&server.stderr());
-    narrator.quote(&server.stdout());
+fn start_server(narrator: &mut Narrator, lab: &Lab) -> Result<FreshServer> {
+    narrator.scene("One command on the VPS: it looks around, writes its configuration, serves and invites");
+    let server = FreshServer::up(lab)?;
+    narrator.prompt(&lab.vps, "v6tun-server up");
+    narrator.quote(&server.process.stdout());
+    narrator.say("Each change to the VPS is said as the command that it equals:");
+    narrator.quote_log(&server.process.stderr());
     Ok(server)
 }
 
-fn start_client(narrator: &mut Narrator, deployment: &Deployment, server: &Process) -> Result<Process> {
-    narrator.scene("The client on the PC: the VPS lends it an address");
-    let said_before = server.stderr().len();
-    let client = deployment.pc.up()?;
-    narrator.prompt(deployment.pc.host(), "v6tun-client up");
-    narrator.quote_log(&client.stderr());
-    narrator.quote(&client.stdout());
+fn start_client(narrator: &mut Narrator, lab: &Lab, server: &FreshServer) -> Result<(Installation, Process)> {
+    narrator.scene("The line that it printed, pasted on the PC: it makes its key, enrols and connects");
+    let said_before = server.process.stderr().len();
+    let pc = join(narrator, server.client(lab, &lab.pc)?, &server.invitation)?;
     narrator.say("Meanwhile on the VPS:");
-    narrator.quote_log(server.stderr().get(said_before..).unwrap_or_default());
-    Ok(client)
+    narrator.quote_log(server.process.stderr().get(said_before..).unwrap_or_default());
+    Ok(pc)
+}
+
+fn join(narrator: &Narrator, client: Installation, invitation: &str) -> Result<(Installation, Process)> {
+    let process = client.up_with(invitation)?;
+    narrator.prompt(client.host(), &format!("v6tun-client up {invitation}"));
+    narrator.quote_log(&process.stderr());
+    narrator.quote(&process.stdout());
+    Ok((client, process))
 }
 
 fn show_ipv6(narrator: &mut Narrator, lab: &Lab) -> Result<()> {
@@ -88,31 +99,41 @@ fn show_dance(narrator: &mut Narrator, lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-fn show_way_in(narrator: &mut Narrator, lab: &Lab) -> Result<()> {
+fn show_way_in(narrator: &mut Narrator, lab: &Lab, client: &Installation) -> Result<()> {
     narrator.scene("From outside: the PC is reachable, so it can have a turtle of its own");
-    let pc = leasable(0);
+    let pc = client.address()?;
     let _server = lab.pc.spawn("turtle-site", &format!("{} --port 8080", lab.helper("turtle-site")?))?;
     narrator.prompt(&lab.pc, "turtle-site --port 8080 &");
-    wait_until("the PC to listen", std::time::Duration::from_secs(5), || {
-        Ok(!lab.pc.output("ss -Htln sport = :8080")?.is_empty())
-    })?;
+    wait_until("the PC to listen", LIMIT, || Ok(!lab.pc.output("ss -Htln sport = :8080")?.is_empty()))?;
     let page = narrator.run(&lab.site, &format!("curl -sS -m 5 http://[{pc}]:8080/"))?;
     ensure!(page.contains(&SITE_IPV6.to_string()), "the site does not reach the PC");
     Ok(())
 }
 
-fn take_down(
-    narrator: &mut Narrator,
-    deployment: &Deployment,
-    server: Process,
-    client: Process,
-) -> Result<()> {
+fn show_second_pc(narrator: &mut Narrator, lab: &Lab, server: &FreshServer) -> Result<()> {
+    narrator.scene("A second PC joins the running server, and is revoked");
+    let vps = &server.installation;
+    let invitation = invitation_in(&narrator.order(vps, "invite laptop")?)?;
+    let (laptop, mut process) = join(narrator, server.client(lab, &lab.laptop)?, &invitation)?;
+    let ping = narrator.run(laptop.host(), &format!("ping -n -q -c 3 -i 0.2 {SITE_IPV6}"))?;
+    ensure!(ping.contains(" 0% packet loss"), "the laptop does not reach the site by IPv6");
+    narrator.order(vps, "client list")?;
+    let said_before = process.stderr().len();
+    narrator.order(vps, "client revoke laptop")?;
+    wait_until("the laptop to notice", LIMIT, || Ok(process.stderr().contains("hint: ")))?;
+    narrator.say("Meanwhile on the laptop:");
+    narrator.quote_log(process.stderr().get(said_before..).unwrap_or_default());
+    process.stop()?;
+    Ok(())
+}
+
+fn take_down(narrator: &mut Narrator, running: [(Installation, Process); 2]) -> Result<()> {
     narrator.scene("Down");
-    for (installation, mut process) in [(&deployment.pc, client), (&deployment.server, server)] {
+    for (installation, mut process) in running {
         let said_before = process.stderr().len();
         narrator.prompt(installation.host(), &format!("{} down", installation.program()));
         installation.down()?;
-        process.wait(std::time::Duration::from_secs(10))?;
+        process.wait(LIMIT)?;
         narrator.quote_log(process.stderr().get(said_before..).unwrap_or_default());
     }
     Ok(())

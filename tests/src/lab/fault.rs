@@ -1,0 +1,81 @@
+//! Faults at chosen file operations of a real program: strace(1) has the kernel refuse one, or kill the program as it
+//! begins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{Namespace, Process, wait_until};
+
+/// How long strace may take to attach.
+const ATTACH_LIMIT: Duration = Duration::from_secs(30);
+
+/// What happens instead of the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// The program is killed.
+    Kill,
+    /// The disk is full: `ENOSPC`.
+    NoSpace,
+    /// The disk is broken: `EIO`.
+    Broken,
+}
+
+/// The operation at which it happens.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// A system call.
+    pub operation: &'static str,
+    /// Which one of these, counted from 1 in each thread.
+    pub number: u32,
+    /// Whether it happens to all that follow as well.
+    pub lasts: bool,
+    /// What happens.
+    pub effect: Effect,
+    /// Those on these files and folders alone are counted; empty: all.
+    pub files: Vec<PathBuf>,
+}
+
+impl Fault {
+    /// The words before the command line of a program that is to have this fault, which will be noted in `log`.
+    #[must_use]
+    pub fn before(&self, log: &Path) -> String {
+        format!("{} --", self.strace(log))
+    }
+
+    /// Gives the fault to a program that runs, counting from now.
+    ///
+    /// # Errors
+    /// strace cannot attach.
+    pub fn arm(&self, host: &Namespace, program: &Process, log: &Path) -> Result<Process> {
+        let tracer = host.spawn("strace", &format!("{} -p {}", self.strace(log), program.id()))?;
+        wait_until("strace to attach", ATTACH_LIMIT, || Ok(tracer.stderr().contains("attached")))?;
+        Ok(tracer)
+    }
+
+    /// Whether it has happened, by the log that it was to be noted in.
+    ///
+    /// # Errors
+    /// There is no such log.
+    pub fn has_happened(log: &Path) -> Result<bool> {
+        let text = fs::read_to_string(log).with_context(|| log.display().to_string())?;
+        Ok(text.contains("(INJECTED)") || text.contains("+++ killed by SIGKILL +++"))
+    }
+
+    fn strace(&self, log: &Path) -> String {
+        let Self { operation, number, lasts, effect, files } = self;
+        let onwards = if *lasts { "+" } else { "" };
+        let effect = match effect {
+            Effect::Kill => "signal=KILL",
+            Effect::NoSpace => "error=ENOSPC",
+            Effect::Broken => "error=EIO",
+        };
+        let files: String = files.iter().map(|file| format!(" -P {}", file.display())).collect();
+        let log = log.display();
+        format!(
+            "strace -f -y -o {log} -e trace={operation} -e inject={operation}:{effect}:when={number}{onwards}{files}"
+        )
+    }
+}
