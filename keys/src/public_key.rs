@@ -47,6 +47,15 @@ impl PublicKey {
         text.chars().take(SHORT_LEN).chain(['…']).collect()
     }
 
+    /// Whether the bytes are the one proper spelling of the point: below 2^255 - 19, the top bit clear. X25519 takes
+    /// others as well (RFC 7748, section 5), as spellings of keys that they are not equal to.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        let [lowest, middle @ .., highest] = &self.bytes;
+        let is_at_least_p = *highest == 0x7f && middle.iter().all(|byte| *byte == 0xff) && *lowest >= 0xed;
+        *highest < 0x80 && !is_at_least_p
+    }
+
     /// Whether every shared secret with this key is zero (RFC 7748, section 6.1).
     ///
     /// Clamped scalars are multiples of the cofactor, so one of them decides it for all.
@@ -113,6 +122,20 @@ mod tests {
     use crate::PrivateKey;
 
     const TEXT: &str = "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=";
+
+    #[test]
+    fn other_spellings_of_a_point_are_recognised() {
+        let key = PrivateKey::from_bytes([5; 32]).public_key();
+        assert!(key.is_canonical());
+        let mut alias = *key.as_bytes();
+        alias[31] |= 0x80;
+        assert!(!PublicKey::from_bytes(alias).is_canonical());
+        let mut p_plus_nine = [0xff; 32];
+        (p_plus_nine[0], p_plus_nine[31]) = (0xf6, 0x7f);
+        assert!(!PublicKey::from_bytes(p_plus_nine).is_canonical());
+        (p_plus_nine[0], p_plus_nine[1]) = (0xff, 0xfe);
+        assert!(PublicKey::from_bytes(p_plus_nine).is_canonical());
+    }
 
     /// 0, 1, the two of order 8, and p - 1, p, p + 1 with p = 2^255 - 19, all little-endian.
     const LOW_ORDER: [&str; 7] = [

@@ -11,24 +11,45 @@ use crate::config::Config;
 use crate::order::{Answer, Order};
 use crate::roster::Roster;
 use crate::status::Status;
+use crate::uplink::Uplink;
 use crate::uplink_guard::Unlendable;
 use anyhow::{Result, bail};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use v6tun_host::network::Network;
 use v6tun_wire::GlobalArgs;
 
 /// Has an order carried out: by the server that runs, or else on its files.
 async fn order(global: &GlobalArgs, order: Order) -> Result<Answer> {
     v6tun_wire::order::<Status>(ROLE, global, order, async |order| {
         let config = load_config(global)?;
-        let mut roster = Roster::open(&config, &global.state_dir, Unlendable::default())?;
+        let unlendable = unlendable(&config).await.unwrap_or_default();
+        let mut roster = Roster::open(&config, &global.state_dir, unlendable)?;
         Ok(roster.carry_out(order)?.0)
     })
     .await
 }
 
+/// What this host uses itself, where its uplink can be seen.
+async fn unlendable(config: &Config) -> Result<Unlendable> {
+    let uplink = Uplink::find(&Network::open()?, config.uplink.as_deref()).await?;
+    Unlendable::of(config, &uplink)
+}
+
 fn load_config(global: &GlobalArgs) -> Result<Config> {
     Config::load(&ROLE.config_path(global)?)
+}
+
+/// Takes back what nobody could be shown; where that fails, too, says how to do it.
+async fn told_back(global: &GlobalArgs, what: Order) {
+    let by_hand = match &what {
+        Order::Revoke(name) => format!("client revoke {name}"),
+        Order::Withdraw(id) => format!("invitation withdraw {id}"),
+        _ => String::new(),
+    };
+    if let Err(error) = order(global, what).await {
+        say(&format!("{error:#}; `sudo {} {by_hand}` takes it back", ROLE.program));
+    }
 }
 
 /// An answer to something else: a server of another version.

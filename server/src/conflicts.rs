@@ -9,7 +9,7 @@ use v6tun_keys::PublicKey;
 
 /// Moves of one client within [`SPAN`]. RFC 7217 section 7 tries an identifier three times; a crowded link may want more.
 const MAX_MOVES: u32 = 8;
-/// After so long without a conflict the count begins anew.
+/// After so long without a move the count begins anew.
 const SPAN: Duration = Duration::from_secs(600);
 
 /// The clients that were moved lately.
@@ -23,9 +23,11 @@ impl Conflicts {
     pub(crate) fn may_move(&mut self, client: PublicKey, now: Instant) -> bool {
         self.moves.retain(|_, (_, last)| now.saturating_duration_since(*last) < SPAN);
         let (moves, last) = self.moves.entry(client).or_insert((0, now));
-        *last = now;
-        *moves = moves.saturating_add(1);
-        *moves <= MAX_MOVES
+        if *moves >= MAX_MOVES {
+            return false;
+        }
+        (*moves, *last) = (moves.saturating_add(1), now);
+        true
     }
 }
 
@@ -34,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_moved_eight_times_and_then_left_alone_until_there_was_peace() {
+    fn a_client_is_moved_eight_times_and_then_left_alone_for_a_while() {
         let (mut conflicts, start) = (Conflicts::default(), Instant::now());
         let (client, other) = (PublicKey::from_bytes([7; 32]), PublicKey::from_bytes([8; 32]));
         let at = |seconds| start + Duration::from_secs(seconds);
@@ -42,7 +44,8 @@ mod tests {
         assert_eq!(moves, 8);
         assert!(conflicts.may_move(other, at(100)));
         assert!(!conflicts.may_move(client, at(600)));
-        assert!(conflicts.may_move(client, at(1200)));
+        assert!(conflicts.may_move(client, at(607)), "the last move was at 7 s");
+        assert!(conflicts.may_move(client, at(1300)));
         assert_eq!(conflicts.moves.len(), 1, "the other is forgotten");
     }
 }

@@ -13,7 +13,7 @@ mod facts;
 
 pub(crate) use facts::{Facts, PublicIpv4, RouteOrigin};
 
-use crate::uplink::Uplink;
+use crate::uplink::{Uplink, network_of};
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 use v6tun_host::network::{InterfaceAddress, Prefix, address_flags};
@@ -134,16 +134,22 @@ fn last_one(lendable: &[Ipv6Addr], uplink: &Uplink) -> Option<Ipv6Addr> {
     uplink.addresses.iter().map(|entry| entry.address).find(|address| !stays && lendable.contains(address))
 }
 
-/// The one that the host's own address lies in, before others.
+/// The one that the host's own address lies in, before others. Of one that is wider than a /64, as some providers have
+/// it for the way to their router, the /64 around that address: the rest is other customers'.
 fn on_link_prefix(facts: &Facts) -> Option<PoolPrefix> {
     let uplink = &facts.uplink;
     let own = facts.preferred.into_iter().chain(uplink.addresses.iter().map(|entry| entry.address));
     let usable: Vec<PoolPrefix> = uplink.prefixes.iter().filter_map(usable).collect();
-    own.filter_map(|address| usable.iter().find(|prefix| prefix.contains(address)))
-        .chain(&usable)
-        .next()
-        .copied()
+    let around = |address: Ipv6Addr| {
+        let prefix = usable.iter().find(|prefix| prefix.contains(address))?;
+        let narrow = PoolPrefix { address: network_of(address, INTERFACE_PREFIX), len: INTERFACE_PREFIX };
+        Some(if prefix.len < INTERFACE_PREFIX { narrow } else { *prefix })
+    };
+    own.filter_map(around).chain(usable.iter().copied()).next()
 }
+
+/// Bits of the prefix of a link on which identifiers are made (RFC 4291, section 2.5.4).
+const INTERFACE_PREFIX: u8 = 64;
 
 /// The one with most addresses; of equal ones the lowest.
 fn widest(prefixes: &[Prefix]) -> Option<PoolPrefix> {
@@ -161,11 +167,12 @@ fn no_pool(uplink: &Uplink) -> Unclear {
     let addresses: Vec<String> =
         uplink.addresses.iter().map(|entry| format!("{}/{}", entry.address, entry.prefix_len)).collect();
     let prefixes: Vec<String> = uplink.prefixes.iter().map(ToString::to_string).collect();
-    let or_none = |words: Vec<String>| if words.is_empty() { "none".to_owned() } else { words.join(", ") };
+    let or_none =
+        |words: Vec<String>, none: &str| if words.is_empty() { none.to_owned() } else { words.join(", ") };
     let what = format!(
-        "it is not clear which addresses this host can lend: {link} has the addresses {}; on its link lie the prefixes {}; none is seen to be routed here",
-        or_none(addresses),
-        or_none(prefixes)
+        "it is not clear which addresses this host can lend: {link} has the addresses {}; its link has {}; none is seen to be routed here",
+        or_none(addresses, "none"),
+        or_none(prefixes, "no prefix")
     );
     let has_lent = uplink.addresses.iter().any(|entry| entry.valid.is_some());
     let passed_over = if has_lent { "; those with a lifetime may go at any time" } else { "" };

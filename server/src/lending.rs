@@ -62,6 +62,11 @@ impl<'a> Lending<'a> {
         Ok(())
     }
 
+    /// The addresses that the host carries.
+    pub(crate) fn carried(&self) -> Vec<Ipv6Addr> {
+        self.leases.iter().map(|(lent, _)| *lent).collect()
+    }
+
     /// Whether the host carries that lease.
     pub(crate) fn carries(&self, address: Ipv6Addr) -> bool {
         self.leases.iter().any(|(lent, _)| *lent == address)

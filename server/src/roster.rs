@@ -15,20 +15,24 @@ use crate::order::{Answer, ClientInfo, Order, Origin};
 use crate::state::{InvitationStatus, Refusal, State, StateStore, StoredClient, StoredInvitation};
 use crate::uplink_guard::Unlendable;
 use anyhow::Result;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
-use tracing::{info, warn};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tracing::warn;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{ClientEntry, InvitationEntry};
 use v6tun_wire::{Hinted, OrFail};
 
+use enrolment::Refusals;
 pub(crate) use enrolment::Request;
 pub(crate) use settled::Settled;
 
 /// Candidates that are looked at for one client. Each one that is taken makes the next as likely to be free.
 const MAX_CANDIDATES: usize = 4096;
+
+/// How long an address is passed over that somebody else on the link has.
+const AVOIDED: Duration = Duration::from_secs(600);
 
 /// All clients and invitations.
 #[derive(Debug)]
@@ -38,8 +42,11 @@ pub(crate) struct Roster<'a> {
     state: State,
     /// Of the clients of the file, in its order.
     addresses: Vec<Ipv6Addr>,
-    /// Addresses that nobody may be given: the host's own, and those that somebody else uses.
+    /// Addresses that nobody may be given: the host's own, and those that its sockets have.
     unusable: HashSet<Ipv6Addr>,
+    /// Those that somebody else on the link was found to have, and when.
+    avoided: HashMap<Ipv6Addr, Instant>,
+    refusals: Refusals,
     /// The endpoints have changed since they were saved.
     has_news: bool,
 }
@@ -50,17 +57,13 @@ pub(crate) enum Effect {
     /// Nothing.
     None,
     Added(ClientEntry),
-    Removed {
-        client: PublicKey,
-        address: Ipv6Addr,
-    },
+    Removed(PublicKey),
     Renamed {
         client: PublicKey,
         name: String,
     },
     Moved {
         client: PublicKey,
-        from: Ipv6Addr,
         to: Ipv6Addr,
     },
     Invited(InvitationEntry),
@@ -87,13 +90,22 @@ impl<'a> Roster<'a> {
             warn!("{why}; it is passed over while this server runs");
         }
         for change in &settled.notes {
-            info!("{change}");
+            warn!("{change}");
         }
         if settled.state != state {
             store.save(&settled.state).or_failed()?;
         }
         let Settled { state, addresses, .. } = settled;
-        Ok(Self { config, store, state, addresses, unusable: unlendable.all(), has_news: false })
+        Ok(Self {
+            config,
+            store,
+            state,
+            addresses,
+            unusable: unlendable.all(),
+            avoided: HashMap::new(),
+            refusals: Refusals::default(),
+            has_news: false,
+        })
     }
 
     fn configured(&self, key: &PublicKey) -> Option<(&ConfiguredClient, Option<Ipv6Addr>)> {
@@ -150,16 +162,28 @@ impl<'a> Roster<'a> {
         of_file.chain(self.state.clients.iter().map(|client| (client.public_key, client.address)))
     }
 
-    /// From here on nobody is given that address: somebody else has it.
+    /// For a while nobody is given that address: somebody else has it.
     pub(crate) fn avoid(&mut self, address: Ipv6Addr) {
-        self.unusable.insert(address);
+        self.avoided.retain(|_, at| at.elapsed() < AVOIDED);
+        self.avoided.insert(address, Instant::now());
     }
 
     /// The address that the client would be given now.
     pub(crate) fn choose(&self, client: &PublicKey) -> Option<Ipv6Addr> {
+        self.choose_where(client, |_| true)
+    }
+
+    fn choose_where(&self, client: &PublicKey, is_usable: impl Fn(Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
         let held: HashSet<Ipv6Addr> = self.held().map(|(_, address)| address).collect();
         let mut candidates = self.config.pool.candidates(client).take(MAX_CANDIDATES);
-        candidates.find(|address| !held.contains(address) && !self.unusable.contains(address))
+        candidates
+            .find(|address| !held.contains(address) && self.may_be_lent(*address) && is_usable(*address))
+    }
+
+    /// Whether neither this host nor, as far as is known, another one uses it.
+    fn may_be_lent(&self, address: Ipv6Addr) -> bool {
+        let is_avoided = self.avoided.get(&address).is_some_and(|at| at.elapsed() < AVOIDED);
+        !is_avoided && !self.unusable.contains(&address)
     }
 
     /// Carries an order out on the state, and tells what it means for a server that runs.

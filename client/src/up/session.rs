@@ -150,10 +150,10 @@ impl<'a> Session<'a> {
                     spoken::say(&spoken::up(lease.address, self.way.endpoint, rtt, self.last));
                 }
             }
+            // To stay would leave this PC with an address that leads nowhere.
             ClientEvent::Lost { reason: LossReason::Revoked } => {
-                self.server_is_silent();
-                let line = spoken::lost(self.way.endpoint, LossReason::Revoked);
-                spoken::complain(&line, spoken::REVOKED_HINT);
+                let what = format!("the server {} has revoked this PC", self.way.endpoint);
+                return Err(Failure::failed(what).with_hint(spoken::REVOKED_HINT).into());
             }
             ClientEvent::Lost { reason } => {
                 self.server_is_silent();

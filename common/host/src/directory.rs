@@ -108,6 +108,7 @@ impl DirectoryError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::WrongOwner { owner: 0, .. } => Some("run it as root, with sudo".to_owned()),
             Self::WrongOwner { path, us, .. } => {
                 Some(format!("`chown {us} {}`, or name another directory", path.display()))
             }

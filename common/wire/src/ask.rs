@@ -60,7 +60,16 @@ pub async fn order<S: Operated>(
     let start = Instant::now();
     let order = Request::Order(order);
     loop {
-        match request_within(&folders.control_socket, &order, ORDER_PATIENCE).await.or_failed()? {
+        let asked = request_within(&folders.control_socket, &order, ORDER_PATIENCE).await;
+        if let Err(ControlError::Request { source, .. }) = &asked
+            && is_cut_off(source)
+        {
+            let what = format!("the {} ended before it answered: it may have done it or not", role.name);
+            return Err(Failure::failed(what)
+                .with_hint("look whether it is done before you order it again")
+                .into());
+        }
+        match asked.or_failed()? {
             Some(Response::<IgnoredAny, S::Answer>::Answer(answer)) => return Ok(answer),
             Some(Response::Refused(failure)) => return Err(failure.into()),
             Some(Response::Failed(why)) => bail!("the {} could not do it: {why}", role.name),

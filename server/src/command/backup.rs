@@ -25,6 +25,9 @@ use v6tun_wire::{Folders, GlobalArgs, OrFail};
 /// Permission bits of all that is written here.
 const MODE: u32 = 0o600;
 
+/// Replaced files that are kept beside each other.
+const MAX_ASIDE: u32 = 100;
+
 /// Options of `backup`.
 #[derive(Debug, Args)]
 pub(crate) struct BackupArgs {
@@ -37,7 +40,7 @@ pub(crate) struct BackupArgs {
 pub(crate) struct RestoreArgs {
     /// What `backup` wrote
     pub(crate) file: PathBuf,
-    /// Put aside what is here already, under the ending .replaced
+    /// Keep what is here already aside, under the ending .replaced
     #[arg(long)]
     pub(crate) replace: bool,
 }
@@ -48,6 +51,7 @@ pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
     Config::load(&path)?;
     let mut files = Vec::new();
     for named in config::key_files(&path)? {
+        beside_config(&path, &named).ok_or_else(|| elsewhere(&named))?;
         let resolved = config_file::resolve(&path, &named);
         let content =
             fs::read_to_string(&resolved).with_context(|| format!("cannot read {}", resolved.display()))?;
@@ -71,9 +75,9 @@ pub(crate) fn back_up(global: &GlobalArgs, args: &BackupArgs) -> Result<()> {
 
 /// An earlier backup gives way; nothing else does.
 fn refuse_foreign(path: &Path) -> Result<()> {
-    match fs::read(path) {
+    match file::is_backup(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(found) if file::is_backup(&found) => Ok(()),
+        Ok(true) => Ok(()),
         _ => Err(Failure::failed(format!("{} is there already, and is no backup", path.display()))
             .with_hint("choose another name for the backup")
             .into()),
@@ -90,6 +94,7 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     if !folder.exists() {
         ensure_private_dir(folder).or_failed()?;
     }
+    check(&backup, &path, &global.state_dir)?;
     let mut texts: Vec<(PathBuf, &str)> = vec![(path.clone(), &backup.config)];
     texts.extend(
         backup.files.iter().map(|file| (config_file::resolve(&path, &file.path), file.content.as_str())),
@@ -100,11 +105,11 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     if !args.replace && (!differing.is_empty() || state_differs) {
         return Err(in_the_way(&differing, state_differs, global));
     }
-    for path in differing {
-        put_aside(path)?;
+    for path in differing.into_iter().filter(|path| path.exists()) {
+        keep_aside(path)?;
     }
-    if state_differs {
-        keep_state_aside(&global.state_dir)?;
+    for path in StateStore::files(&global.state_dir).iter().filter(|path| state_differs && path.exists()) {
+        keep_aside(path)?;
     }
     // The configuration last: with it the server can be started.
     for (path, content) in texts.iter().rev() {
@@ -115,6 +120,54 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     adaptation::fit_to_host(&path).await;
     say(&format!("next: sudo {} up", ROLE.program));
     Ok(())
+}
+
+/// Refuses a backup whose configuration and keys make no server: they are read as `up` would, in a folder that is
+/// thrown away.
+fn check(backup: &Backup, path: &Path, state_dir: &Path) -> Result<()> {
+    let trial = state_dir.join("restoring");
+    // Of a run that was killed.
+    let _gone = fs::remove_dir_all(&trial);
+    ensure_private_dir(&trial).or_failed()?;
+    let checked = check_in(backup, path, &trial);
+    let _gone = fs::remove_dir_all(&trial);
+    checked.context(Failure::failed("nothing is restored: the backup makes no server"))
+}
+
+fn check_in(backup: &Backup, path: &Path, trial: &Path) -> Result<()> {
+    let config = trial.join("server.toml");
+    for file in &backup.files {
+        let beside = beside_config(path, &file.path).ok_or_else(|| elsewhere(&file.path))?;
+        let target = trial.join(beside);
+        if let Some(folder) = target.parent() {
+            ensure_private_dir(folder).or_failed()?;
+        }
+        durable_file::replace(&target, file.content.as_bytes(), MODE).or_failed()?;
+    }
+    let mut text = backup.config.clone();
+    if let Some(folder) = path.parent() {
+        // A key that is named by its whole path is looked for in its trial place.
+        text = text.replace(&format!("\"{}/", folder.display()), "\"");
+    }
+    durable_file::replace(&config, text.as_bytes(), MODE).or_failed()?;
+    Config::load(&config).map(drop)
+}
+
+/// Where a key file is below the folder of the configuration; `None` for one that is elsewhere.
+fn beside_config(config: &Path, named: &Path) -> Option<PathBuf> {
+    let folder = config.parent()?;
+    let relative = match named.is_absolute() {
+        true => named.strip_prefix(folder).ok()?,
+        false => named,
+    };
+    let is_below = relative.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    is_below.then(|| relative.to_owned())
+}
+
+fn elsewhere(named: &Path) -> anyhow::Error {
+    Failure::failed(format!("the key file {} is not in the configuration's folder", named.display()))
+        .with_hint("keys that lie beside server.toml are moved with it; name them by their file names")
+        .into()
 }
 
 fn differs(path: &Path, content: &str) -> bool {
@@ -139,22 +192,18 @@ fn in_the_way(files: &[&PathBuf], has_state: bool, global: &GlobalArgs) -> anyho
         things.push(format!("the clients in {}", global.state_dir.display()));
     }
     let what = format!("nothing is restored: something else is here already: {}", things.join(", "));
-    Failure::failed(what).with_hint("--replace puts it aside under the ending .replaced").into()
+    Failure::failed(what).with_hint("--replace keeps it aside under the ending .replaced").into()
 }
 
-/// Copies: while the new state is written the old one must be there.
-fn keep_state_aside(folder: &Path) -> Result<()> {
-    for path in StateStore::files(folder).iter().filter(|path| path.exists()) {
-        let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(".replaced");
-        durable_file::replace(Path::new(&aside), &content, MODE).or_failed()?;
-    }
-    Ok(())
-}
-
-fn put_aside(path: &Path) -> Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".replaced");
-    fs::rename(path, &aside).with_context(|| format!("cannot put {} aside", path.display()))
+/// Copies it to a name that nothing has: until the new content is in its place, the old one must be there.
+fn keep_aside(path: &Path) -> Result<()> {
+    let named = |number: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(if number == 1 { ".replaced".to_owned() } else { format!(".replaced-{number}") });
+        PathBuf::from(name)
+    };
+    let free = (1..=MAX_ASIDE).map(named).find(|aside| !aside.exists());
+    let aside = free.with_context(|| format!("{} of {} are kept already", MAX_ASIDE, path.display()))?;
+    let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    durable_file::replace(&aside, &content, MODE).or_failed()
 }

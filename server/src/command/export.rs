@@ -1,7 +1,7 @@
 //! `v6tun-server client export NAME`: a configuration for a stock WireGuard client.
 
 use super::invite::{client_name, no_endpoint};
-use super::{order, say, unexpected};
+use super::{order, say, told_back, unexpected};
 use crate::config::Config;
 use crate::endpoint::ServerEndpoint;
 use crate::export::Export;
@@ -16,6 +16,7 @@ use v6tun_cli::qr;
 use v6tun_host::network::Network;
 use v6tun_keys::{PresharedKey, PrivateKey};
 use v6tun_wire::GlobalArgs;
+use zeroize::Zeroizing;
 
 /// What the way of nearly every client carries, bytes: PPPoE and a little more around 1420.
 const USUAL_MTU: u16 = 1420;
@@ -47,24 +48,43 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config, args: &ExportArgs)
     let endpoint = endpoint.with_port(config.listen_port);
     let private_key = if args.generate { Some(generate(global, args).await?) } else { None };
     let (client, preshared_key) = find(global, &args.name).await?;
+    let text = text(config, args, &endpoint, &client, (private_key.as_ref(), preshared_key.as_ref())).await;
+    let shown = text
+        .and_then(|text| Ok(io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())?));
+    match shown {
+        Err(error) if private_key.is_some() => {
+            // Its key was shown to nobody.
+            told_back(global, Order::Revoke(args.name.clone())).await;
+            Err(error.context(format!("{} is not added: its configuration cannot be shown", args.name)))
+        }
+        shown => shown,
+    }
+}
+
+async fn text(
+    config: &Config,
+    args: &ExportArgs,
+    endpoint: &str,
+    client: &ClientInfo,
+    (private_key, preshared_key): (Option<&PrivateKey>, Option<&PresharedKey>),
+) -> Result<Zeroizing<String>> {
     let export = Export {
         name: &client.name,
-        private_key: private_key.as_ref(),
+        private_key,
         address: client.address,
         dns: &args.dns,
         mtu: mtu(config).await.min(USUAL_MTU),
         server: &config.private_key.public_key(),
-        preshared_key: preshared_key.as_ref(),
-        endpoint: &endpoint,
+        preshared_key,
+        endpoint,
     };
     if !args.qr {
-        return Ok(io::stdout().write_all(export.to_text().as_bytes())?);
+        return Ok(export.to_text());
     }
     if private_key.is_none() {
         say("the private key is not known here: put it into the app by hand");
     }
-    let code = qr::render(&export.to_short_text(), io::stdout().is_terminal())?;
-    Ok(io::stdout().write_all(code.as_bytes())?)
+    Ok(qr::render(&export.to_short_text(), io::stdout().is_terminal())?)
 }
 
 /// Makes a client whose private key nobody but its owner will have.

@@ -1,6 +1,6 @@
 //! `v6tun-server invite NAME`: one line to paste on the PC.
 
-use super::{load_config, order, say, unexpected, utc};
+use super::{load_config, order, say, told_back, unexpected, utc};
 use crate::config::Config;
 use crate::endpoint::ServerEndpoint;
 use crate::order::{Answer, NewInvitation, Order};
@@ -38,17 +38,28 @@ pub(crate) struct InviteArgs {
 
 pub(crate) async fn run(global: &GlobalArgs, args: &InviteArgs) -> Result<()> {
     let config = load_config(global)?;
+    if let Some(warning) = args.endpoint.as_ref().and_then(ServerEndpoint::warning) {
+        say(&warning);
+    }
     let invitation = make(&config, args.endpoint.as_ref(), args.expires)?;
     let new = described(&invitation, &args.name);
     let Answer::Invitation(info) = order(global, Order::Invite(new)).await? else { return unexpected() };
     say(&format!("{} is invited once, until {} (invitation {})", info.name, utc(info.expires), info.id));
-    let line = line(&invitation);
-    io::stdout().write_all(line.as_bytes())?;
-    if args.qr {
-        let code = qr::render(&invitation.to_text(), io::stdout().is_terminal())?;
-        io::stdout().write_all(code.as_bytes())?;
+    if let Err(error) = show(&invitation, args.qr) {
+        // Nobody has read it.
+        told_back(global, Order::Withdraw(info.id.to_string())).await;
+        return Err(error.context(format!("{} is not invited: the invitation cannot be shown", info.name)));
     }
     Ok(())
+}
+
+fn show(invitation: &Invitation, as_qr_code: bool) -> Result<()> {
+    let mut out = io::stdout();
+    out.write_all(line(invitation).as_bytes())?;
+    if as_qr_code {
+        out.write_all(qr::render(&invitation.to_text(), out.is_terminal())?.as_bytes())?;
+    }
+    Ok(out.flush()?)
 }
 
 /// A new invitation to this server.

@@ -82,7 +82,7 @@ fn what_was_found_and_chosen_is_told() {
         "public IPv4  203.0.113.233",
         "IPv6         17 addresses listed on ens3",
         "endpoint     203.0.113.233:51820",
-        "pool         16 addresses, 2001:db8:1301:740:a133:0:113:2330 to 2001:db8:1301:740:133:0:113:233",
+        "pool         16 addresses, 2001:db8:1301:740:a133:0:113:2330 first and 2001:db8:1301:740:133:0:113:233 last",
         "kept         2001:db8:1301:740:a133:0:113:233f: this host itself sends from it",
     ] {
         assert!(report.contains(line), "{line}\n{report}");

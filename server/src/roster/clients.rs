@@ -85,7 +85,7 @@ impl Roster<'_> {
         let (name, answer) = (client.name.clone(), Answer::Client(self.info_of_stored(client)));
         let client = self.change(|state| state.remove_client(&name))?;
         info!(client = name, address = %client.address, "revoked");
-        Ok((answer, Effect::Removed { client: client.public_key, address: client.address }))
+        Ok((answer, Effect::Removed(client.public_key)))
     }
 
     pub(super) fn move_to(&mut self, which: &str, address: Ipv6Addr) -> Result<(Answer, Effect)> {
@@ -94,7 +94,7 @@ impl Roster<'_> {
         let from = self.change(|state| state.set_address(&name, address))?;
         info!(client = name, %from, to = %address, "moved to another address");
         let answer = Answer::Client(self.info_of_stored(self.stored(&name)?));
-        Ok((answer, Effect::Moved { client, from, to: address }))
+        Ok((answer, Effect::Moved { client, to: address }))
     }
 
     /// Whose address would change, if that address may be given to it.
@@ -173,6 +173,10 @@ impl Roster<'_> {
             let what = "the public key is this server's own";
             return Err(Failure::failed(what).with_hint(hint).into());
         }
+        if !key.is_canonical() {
+            let what = "the public key is another spelling of one that it does not look like";
+            return Err(Failure::failed(what).with_hint(hint).into());
+        }
         match self.configured(key) {
             Some((client, _)) => {
                 let place = self.line_of(&client.name);
@@ -193,8 +197,8 @@ impl Roster<'_> {
             let hint = format!("{} says in [pool] which can be", self.config.path.display());
             return refuse("it is not in the pool".to_owned(), &hint);
         }
-        if self.unusable.contains(&address) {
-            let hint = "take another one, or no --address: the pool's next";
+        if !self.may_be_lent(address) {
+            let hint = "take another one of the pool";
             return refuse("this host or another one on its link uses it".to_owned(), hint);
         }
         if let Some(holder) = self.list().into_iter().find(|client| client.address == address) {
@@ -204,7 +208,7 @@ impl Roster<'_> {
         Ok(())
     }
 
-    pub(super) fn pool_is_full(&self) -> anyhow::Error {
+    pub(crate) fn pool_is_full(&self) -> anyhow::Error {
         let has = match self.config.pool.capacity() {
             Some(capacity) => format!(" of the pool's {capacity}"),
             None => String::new(),

@@ -2,9 +2,11 @@
 
 use super::{Roster, entry_of, now};
 use crate::state::{InvitationEnd, InvitationStatus, StoredInvitation};
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::{Duration, Instant};
 use tracing::{info, warn};
-use v6tun_keys::{PresharedKey, PublicKey};
+use v6tun_keys::{InvitationId, PresharedKey, PublicKey};
 use v6tun_proto::{ClientEntry, EnrolAnswer, EnrolRefusal};
 
 /// What a visitor asks.
@@ -36,7 +38,8 @@ impl From<EnrolRefusal> for Enrolment {
 impl Roster<'_> {
     /// Makes the key a client's, if the invitation allows it, and writes that down first. The same key gets the
     /// same answer as often as it asks. Who is refused is named in the log, with its address.
-    pub(crate) fn enrol(&mut self, request: &Request) -> Enrolment {
+    /// An address of which `is_usable` says no is passed over.
+    pub(crate) fn enrol(&mut self, request: &Request, is_usable: impl Fn(Ipv6Addr) -> bool) -> Enrolment {
         let Request { client, source, name: pc, .. } = request;
         let invitations = self.state.invitations.iter();
         let Some(invitation) = invitations.clone().find(|one| one.public_key == request.invitation).cloned()
@@ -44,7 +47,7 @@ impl Roster<'_> {
             return EnrolRefusal::Withdrawn.into();
         };
         let (id, name) = (invitation.id, &invitation.name);
-        match self.try_enrol(&invitation, client) {
+        match self.try_enrol(&invitation, client, is_usable) {
             Ok(enrolment) => {
                 let address = enrolment.added.as_ref().map(|added| added.address);
                 match address {
@@ -56,7 +59,9 @@ impl Roster<'_> {
                 enrolment
             }
             Err(reason) => {
-                warn!(invitation = %id, name, %source, pc, key = %client, "not enrolled: {reason}");
+                if self.refusals.is_worth_telling(id, source.ip()) {
+                    warn!(invitation = %id, name, %source, pc, key = %client, "not enrolled: {reason}");
+                }
                 reason.into()
             }
         }
@@ -66,6 +71,7 @@ impl Roster<'_> {
         &mut self,
         invitation: &StoredInvitation,
         client: &PublicKey,
+        is_usable: impl Fn(Ipv6Addr) -> bool,
     ) -> Result<Enrolment, EnrolRefusal> {
         if let Some(again) = self.enrolled_before(invitation, client) {
             return Ok(again);
@@ -78,7 +84,7 @@ impl Roster<'_> {
             InvitationStatus::Withdrawn => return Err(EnrolRefusal::Withdrawn),
         }
         self.check_key(client)?;
-        let address = self.choose(client).ok_or(EnrolRefusal::PoolFull)?;
+        let address = self.choose_where(client, is_usable).ok_or(EnrolRefusal::PoolFull)?;
         let preshared_key = PresharedKey::generate().map_err(|error| {
             warn!("cannot make a preshared key: {error}");
             EnrolRefusal::NotSaved
@@ -109,6 +115,50 @@ impl Roster<'_> {
         let is_known = *client == self.config.private_key.public_key()
             || self.address_of(client).is_some()
             || self.state.invitations.iter().any(|invitation| invitation.public_key == *client);
-        if is_known || client.is_low_order() { Err(EnrolRefusal::KeyRefused) } else { Ok(()) }
+        if is_known || client.is_low_order() || !client.is_canonical() {
+            Err(EnrolRefusal::KeyRefused)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What was told of refusals: whoever has an invitation that has ended must not fill the log with it.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    told: HashMap<(InvitationId, IpAddr), Instant>,
+}
+
+impl Refusals {
+    /// Each invitation and address is told of once in this time.
+    const BETWEEN_SAME: Duration = Duration::from_secs(60);
+    /// And so many of them at the most: beyond that nothing is told until there is room.
+    const MOST: usize = 64;
+
+    fn is_worth_telling(&mut self, id: InvitationId, source: IpAddr) -> bool {
+        let now = Instant::now();
+        self.told.retain(|_, at| now.saturating_duration_since(*at) < Self::BETWEEN_SAME);
+        if self.told.len() >= Self::MOST || self.told.contains_key(&(id, source)) {
+            return false;
+        }
+        self.told.insert((id, source), now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_told_of_once_and_many_sources_only_so_often() {
+        let mut refusals = Refusals::default();
+        let id = InvitationId::from_bytes([1; 4]);
+        let source = |n: u32| IpAddr::from((0xc000_0200_u32 + n).to_be_bytes());
+        assert_eq!((0..1000).filter(|_| refusals.is_worth_telling(id, source(1))).count(), 1);
+        assert_eq!(
+            (0..1000).filter(|n| refusals.is_worth_telling(id, source(*n))).count(),
+            Refusals::MOST - 1
+        );
     }
 }

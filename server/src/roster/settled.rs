@@ -68,7 +68,9 @@ impl Settled {
         for (client, to) in state.clients.iter_mut().zip(of_stored) {
             let from = std::mem::replace(&mut client.address, to);
             if from != to {
-                notes.push(format!("{} is lent {to} instead of {from}, which cannot be lent", client.name));
+                let name = &client.name;
+                let told = "a stock WireGuard client must be told";
+                notes.push(format!("{name} is lent {to} instead of {from}, which cannot be lent; {told}"));
             }
         }
         let of_file = config.clients.iter().zip(&addresses);

@@ -60,8 +60,11 @@ impl State {
         self.invitations.iter().find(is_open)
     }
 
-    /// Adds an invitation, which was created now.
+    /// Adds an invitation, which was created now. Where there are too many the one that ended first is forgotten.
     pub(crate) fn open_invitation(&mut self, invitation: StoredInvitation) -> Result<(), Refusal> {
+        if self.invitations.len() >= MAX_INVITATIONS {
+            self.forget_the_oldest(invitation.created);
+        }
         if self.invitations.len() >= MAX_INVITATIONS {
             return Err(Refusal::TooManyInvitations);
         }
@@ -125,6 +128,14 @@ impl State {
             .collect();
         self.endpoints.retain(|endpoint| known.contains(&endpoint.public_key));
         before - self.invitations.len() - self.endpoints.len()
+    }
+
+    fn forget_the_oldest(&mut self, now: u64) {
+        let all = self.invitations.iter().enumerate();
+        let ended = all.filter(|(_, invitation)| invitation.status(now) != InvitationStatus::Open);
+        if let Some((oldest, _)) = ended.min_by_key(|(_, invitation)| invitation.ends()) {
+            self.invitations.remove(oldest);
+        }
     }
 
     fn enrolled_by(&self, id: InvitationId, public_key: &PublicKey) -> Option<usize> {

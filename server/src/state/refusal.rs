@@ -22,7 +22,7 @@ pub(crate) enum Refusal {
     AddressTaken { address: Ipv6Addr, holder: Holder },
     #[error("there are {MAX_CLIENTS} clients, which is as many as can be")]
     TooManyClients,
-    #[error("there are {MAX_INVITATIONS} invitations, which is as many as are remembered")]
+    #[error("there are {MAX_INVITATIONS} open invitations, which is as many as can be")]
     TooManyInvitations,
     #[error("there is no invitation {id}")]
     NoSuchInvitation { id: InvitationId },
@@ -46,16 +46,14 @@ impl Refusal {
                 "`v6tun-server invitation withdraw {id}` frees the name; or choose another, such as `{name}-2`"
             ),
             Self::NameTaken { name, .. } => {
-                format!("`v6tun-server client revoke {name}` frees it; or choose another, such as `{name}-2`")
+                format!("choose another, such as `{name}-2`; `v6tun-server client list` shows who has which")
             }
             Self::KeyTaken { .. } | Self::LowOrderKey { .. } => {
                 "`v6tun genkey | tee key | v6tun pubkey` makes a new one on the client's machine".to_owned()
             }
             Self::AddressTaken { .. } => "`v6tun-server client list` shows who has which".to_owned(),
             Self::TooManyClients => "`v6tun-server client revoke NAME` makes room".to_owned(),
-            Self::TooManyInvitations => {
-                "ended ones are forgotten after 30 days; `v6tun-server invitation list` shows them".to_owned()
-            }
+            Self::TooManyInvitations => "`v6tun-server invitation withdraw NAME` makes room".to_owned(),
             Self::NoSuchInvitation { .. } => "`v6tun-server invitation list` shows them".to_owned(),
             Self::AlreadyUsed { name, .. } | Self::Expired { name, .. } | Self::Withdrawn { name, .. } => {
                 format!("`v6tun-server invite {name}` makes a new one")

@@ -44,8 +44,9 @@ impl Server<'_> {
         }
     }
 
-    /// Has the host carry the address of a client, and tells the tunnel.
-    async fn lend(&mut self, address: Ipv6Addr, probe: Option<NeighbourProbe>) {
+    /// Has the host carry the address of a client, and tells the tunnel. A client that has had another one until
+    /// now follows, and then the host gives that one back.
+    pub(super) async fn lend(&mut self, address: Ipv6Addr, probe: Option<NeighbourProbe>) {
         let Some(client) = self.roster.holder_of(address) else { return };
         let lent = self.lending.lend(address).await;
         match &lent {
@@ -56,50 +57,41 @@ impl Server<'_> {
         if let Some(probe) = probe.filter(|_| is_ready) {
             self.probes.listen(address, probe);
         }
-        self.tell_tunnel(move |tunnel, out, now| match is_ready {
-            true => tunnel.handle_lease_ready(client, out, now),
-            false => tunnel.handle_lease_failed(client, out, now),
+        self.tell_tunnel(move |tunnel, out, now| {
+            tunnel.move_client(&client, address, out, now);
+            match is_ready {
+                true => tunnel.handle_lease_ready(client, out, now),
+                false => tunnel.handle_lease_failed(client, out, now),
+            }
         });
+        self.end_what_nobody_has().await;
     }
 
-    /// Gives a client whose address somebody else has another one, before the lease or while it lasts.
+    /// Gives a client whose address somebody else has another one. It keeps the one that it uses until the link was
+    /// asked about the new one, too.
     async fn give_another(&mut self, client: PublicKey) {
         let name = self.roster.name_of(&client).to_owned();
-        let (from, to) = match self.roster.give_another(&client) {
-            Ok(moved) => moved,
+        match self.roster.give_another(&client) {
+            Ok((from, to)) => {
+                info!(client = name, %from, %to, "it gets another address");
+                self.lease_needed(client).await;
+            }
             Err(error) => {
                 warn!(client = name, "it gets no other address: {error:#}");
                 if let Some(address) = self.roster.address_of(&client) {
                     self.lending.end(address).await;
                 }
                 self.tell_tunnel(move |tunnel, out, now| tunnel.handle_lease_failed(client, out, now));
-                return;
             }
-        };
-        info!(client = name, %from, %to, "it gets another address");
-        if self.lending.carries(from) {
-            self.carry_over(client, from, to).await;
-        } else {
-            self.tell_tunnel(move |tunnel, out, now| {
-                tunnel.move_client(&client, to, out, now);
-            });
-            self.lease_needed(client).await;
         }
     }
 
-    /// Moves a lease that the host carries: the new address first, then the client, then the old one.
-    pub(super) async fn carry_over(&mut self, client: PublicKey, from: Ipv6Addr, to: Ipv6Addr) {
-        let lent = self.lending.lend(to).await;
-        let is_ready = lent.is_ok();
-        if let Err(error) = lent {
-            warn!(address = %to, "not lent: {error:#}");
-        }
-        self.tell_tunnel(move |tunnel, out, now| {
-            tunnel.move_client(&client, to, out, now);
-            if !is_ready {
-                tunnel.handle_lease_failed(client, out, now);
+    /// Gives back what the host carries for nobody any more.
+    pub(super) async fn end_what_nobody_has(&mut self) {
+        for address in self.lending.carried() {
+            if self.roster.holder_of(address).is_none() {
+                self.lending.end(address).await;
             }
-        });
-        self.lending.end(from).await;
+        }
     }
 }

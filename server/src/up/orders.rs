@@ -4,12 +4,18 @@ use super::serve::Server;
 use crate::order::{Answer, Order};
 use crate::roster::{Effect, Request};
 use crate::status::Status;
+use crate::uplink_guard;
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::{trace, warn};
 use v6tun_cli::{Failure, error_report};
+use v6tun_host::neighbour_discovery::NeighbourProbe;
+use v6tun_keys::PublicKey;
 use v6tun_proto::VisitorId;
 use v6tun_wire::{Reply, Response};
+
+/// Addresses that are asked about for one client that is added: at a fifth of a second each.
+const MAX_ASKED: usize = 8;
 
 impl Server<'_> {
     pub(super) async fn obey(&mut self, order: Order, reply: Reply<Status>) {
@@ -23,47 +29,45 @@ impl Server<'_> {
     }
 
     async fn carry_out(&mut self, order: Order) -> Result<Answer> {
-        let order = match order {
-            Order::AddClient(mut new) if new.address.is_none() => {
-                // A stock client is told its address once, so it must be free now.
-                while let Some(address) = self.roster.choose(&new.public_key) {
-                    if self.is_free(address).await {
-                        new.address = Some(address);
-                        break;
-                    }
-                    self.roster.avoid(address);
-                }
-                Order::AddClient(new)
+        match order {
+            Order::Move { name, address } => self.move_client(name, address).await,
+            Order::AddClient(mut new) => {
+                new.address = Some(match new.address {
+                    Some(address) => self.require_free(address).await.map(|_| address)?,
+                    None => self.choose_free(&new.public_key).await?,
+                });
+                self.write_down(Order::AddClient(new)).await
             }
-            Order::AddClient(new) => {
-                self.require_free(new.address).await?;
-                Order::AddClient(new)
-            }
-            Order::Move { name, address } => {
-                let client = self.roster.movable(&name, address)?;
-                if self.roster.address_of(&client) != Some(address) {
-                    self.require_free(Some(address)).await?;
-                }
-                Order::Move { name, address }
-            }
-            other => other,
-        };
+            other => self.write_down(other).await,
+        }
+    }
+
+    async fn write_down(&mut self, order: Order) -> Result<Answer> {
         let (answer, effect) = self.roster.carry_out(order)?;
-        self.take_effect(effect).await;
+        self.tell_of(effect);
+        self.end_what_nobody_has().await;
         Ok(answer)
     }
 
-    async fn take_effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Removed { address, .. } => {
-                self.tell_of(effect);
-                self.lending.end(address).await;
-            }
-            Effect::Moved { client, from, to } if self.lending.carries(from) => {
-                self.carry_over(client, from, to).await;
-            }
-            effect => self.tell_of(effect),
+    /// The new address is asked about, and carried by the host where that carries the old one, before anything is
+    /// written down; a refusal leaves all as it was.
+    async fn move_client(&mut self, name: String, address: Ipv6Addr) -> Result<Answer> {
+        let client = self.roster.movable(&name, address)?;
+        let from = self.roster.address_of(&client);
+        if from == Some(address) {
+            return self.write_down(Order::Move { name, address }).await;
         }
+        let probe = self.require_free(address).await?;
+        if from.is_some_and(|from| self.lending.carries(from)) {
+            self.lending.lend(address).await?;
+        }
+        let moved = self.write_down(Order::Move { name, address }).await;
+        match (&moved, probe) {
+            (Ok(_), Some(probe)) if self.lending.carries(address) => self.probes.listen(address, probe),
+            (Err(_), _) => self.end_what_nobody_has().await,
+            _ => {}
+        }
+        moved
     }
 
     /// Tells the tunnel of what needs nothing of the host.
@@ -71,16 +75,17 @@ impl Server<'_> {
         self.tell_tunnel(move |tunnel, out, now| match effect {
             Effect::None => {}
             Effect::Added(client) => drop(tunnel.add_client(client)),
-            Effect::Removed { client, .. } => tunnel.remove_client(&client, out, now),
+            Effect::Removed(client) => tunnel.remove_client(&client, out, now),
             Effect::Renamed { client, name } => tunnel.rename_client(&client, name),
-            Effect::Moved { client, to, .. } => drop(tunnel.move_client(&client, to, out, now)),
+            Effect::Moved { client, to } => drop(tunnel.move_client(&client, to, out, now)),
             Effect::Invited(invitation) => tunnel.add_invitation(invitation),
         });
     }
 
     /// Answers a visitor: it becomes a client, or hears why not.
     pub(super) fn enrol(&mut self, visitor: VisitorId, request: Request) {
-        let enrolment = self.roster.enrol(&request);
+        let is_usable = |address| uplink_guard::check_sockets(&[address]).is_ok();
+        let enrolment = self.roster.enrol(&request, is_usable);
         self.tell_tunnel(move |tunnel, out, now| {
             if let Some(client) = enrolment.added {
                 tunnel.add_client(client);
@@ -89,30 +94,42 @@ impl Server<'_> {
         });
     }
 
-    async fn require_free(&mut self, address: Option<Ipv6Addr>) -> Result<()> {
-        match address {
-            Some(address) if !self.is_free(address).await => {
-                let what = format!("{address} cannot be lent: another host on the link has it");
-                Err(Failure::failed(what)
-                    .with_hint("take another one, or no --address: the pool's next")
-                    .into())
+    /// An address for a client that is told of it once, as a stock one is: so it must be free now.
+    async fn choose_free(&mut self, client: &PublicKey) -> Result<Ipv6Addr> {
+        for _ in 0..MAX_ASKED {
+            let Some(address) = self.roster.choose(client) else { break };
+            match self.require_free(address).await {
+                Ok(_) => return Ok(address),
+                Err(error) => warn!("{error:#}"),
             }
-            _ => Ok(()),
+            self.roster.avoid(address);
         }
+        Err(self.roster.pool_is_full())
     }
 
-    /// Asks the link whether somebody else has the address. Where that cannot be asked it counts as free.
-    async fn is_free(&mut self, address: Ipv6Addr) -> bool {
+    /// Refuses an address that a socket of this host is bound to, or that another host on the link has. Gives the
+    /// probe, which can go on listening. Where the link cannot be asked the address counts as free.
+    async fn require_free(&mut self, address: Ipv6Addr) -> Result<Option<NeighbourProbe>> {
+        if self.lending.carries(address) {
+            return Ok(None);
+        }
+        uplink_guard::check_sockets(&[address])?;
         let answer = match self.lending.probe(address).await {
-            Ok(Some(mut probe)) => probe.first_answer().await.map_err(anyhow::Error::from),
-            Ok(None) => return true,
+            Ok(Some(mut probe)) => {
+                probe.first_answer().await.map(|answer| (answer, probe)).map_err(anyhow::Error::from)
+            }
+            Ok(None) => return Ok(None),
             Err(error) => Err(error),
         };
         match answer {
-            Ok(conflict) => conflict.is_none(),
+            Ok((None, probe)) => Ok(Some(probe)),
+            Ok((Some(conflict), _)) => {
+                let what = format!("{address} cannot be lent: another host on the link has it: {conflict}");
+                Err(Failure::failed(what).with_hint("take another one of the pool").into())
+            }
             Err(error) => {
                 warn!(%address, "no duplicate probe: {error:#}");
-                true
+                Ok(None)
             }
         }
     }

@@ -45,6 +45,9 @@ impl ServerTunnel {
         now: Instant,
     ) -> bool {
         let Some(place) = self.peers.by_key(client) else { return false };
+        if self.peers.by_address(&address) == Some(place) {
+            return true;
+        }
         if !self.peers.set_address(place, address) {
             return false;
         }

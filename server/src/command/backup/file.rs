@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use v6tun_cli::Failure;
 use zeroize::Zeroizing;
@@ -96,9 +96,14 @@ impl Backup {
     }
 }
 
-/// Whether it looks like one, whole or not.
-pub(super) fn is_backup(content: &[u8]) -> bool {
-    content.starts_with(TITLE.as_bytes())
+/// Whether the file looks like one, whole or not.
+pub(super) fn is_backup(path: &Path) -> io::Result<bool> {
+    if !path.metadata()?.is_file() {
+        return Ok(false);
+    }
+    let mut begin = Vec::new();
+    File::open(path)?.take(TITLE.len() as u64).read_to_end(&mut begin)?;
+    Ok(begin == TITLE.as_bytes())
 }
 
 fn checksum(text: &str) -> String {

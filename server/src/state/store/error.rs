@@ -24,7 +24,7 @@ pub(crate) enum StateError {
     #[error("cannot save the state: {0}")]
     NotSaved(#[source] DurableFileError),
     /// What was saved last holds; after a crash before the next save it may be what was to be saved.
-    #[error("cannot finish saving the state: {0}")]
+    #[error("cannot finish saving the state, so that it may show after a restart: {0}")]
     Uncertain(#[source] DurableFileError),
     /// Nobody could open it again.
     #[error("cannot save the state: {0}")]

@@ -93,9 +93,29 @@ fn an_invitation_is_made_for_a_free_name_only() {
     assert_refused(&state, invite("new", 1), "an invitation 00000001 already");
     let known = StoredInvitation { public_key: key(1), ..invitation("new", 9) };
     assert_refused(&state, |state| state.open_invitation(known), "the client `desk` has it");
-    assert_refused(&largest_state(), invite("new", 77_777), "1000 invitations");
+    let mut open = largest_state();
+    open.invitations
+        .iter_mut()
+        .for_each(|invitation| (invitation.end, invitation.expires) = (None, u64::MAX));
+    assert_refused(&open, invite("new", 77_777), "1000 open invitations");
     let mut state = state;
     state.open_invitation(invitation("phone", 9)).unwrap();
+}
+
+#[test]
+fn of_too_many_invitations_the_one_that_ended_first_gives_way() {
+    let mut state = largest_state();
+    let number = state.invitations.len();
+    let ended = |at| Some(InvitationEnd::Withdrawn { at });
+    state
+        .invitations
+        .iter_mut()
+        .for_each(|invitation| (invitation.end, invitation.expires) = (None, u64::MAX));
+    (state.invitations[7].end, state.invitations[9].end) = (ended(NOW - 2), ended(NOW - 5));
+    let (stays, goes) = (state.invitations[7].id, state.invitations[9].id);
+    state.open_invitation(invitation("new", 77_777)).unwrap();
+    assert_eq!(state.invitations.len(), number);
+    assert!(state.invitation(stays).is_some() && state.invitation(goes).is_none());
 }
 
 #[test]
