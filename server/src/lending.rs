@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::uplink::Uplink;
 use crate::{uplink_guard, uplink_plan};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::warn;
 use v6tun_host::neighbour_discovery::NeighbourProbe;
@@ -20,6 +20,8 @@ pub(crate) struct Lending<'a> {
     startup: Vec<Requirement>,
     /// What must be true for each lease, in the order of their beginnings.
     leases: Vec<(Ipv6Addr, Vec<Requirement>)>,
+    /// What could not be given back yet.
+    unreleased: Vec<Ipv6Addr>,
     /// Why the host could not be repaired when it was last looked at; said once.
     unrepaired: Vec<String>,
 }
@@ -38,6 +40,7 @@ impl<'a> Lending<'a> {
             uplink: uplink.link.name.clone(),
             startup: uplink_plan::startup(config, uplink),
             leases: Vec::new(),
+            unreleased: Vec::new(),
             unrepaired: Vec::new(),
         }
     }
@@ -57,7 +60,11 @@ impl<'a> Lending<'a> {
         let mut lent: Vec<Ipv6Addr> = self.leases.iter().map(|(lent, _)| *lent).collect();
         lent.push(address);
         let lease = uplink_plan::lease(address, &lent, self.config, &uplink);
-        make_true(self.network, self.journal, &lease).await?;
+        if let Err(error) = make_true(self.network, self.journal, &lease).await {
+            // Whatever of it was done.
+            self.give_back(address).await;
+            return Err(error);
+        }
         self.leases.push((address, lease));
         Ok(())
     }
@@ -80,9 +87,10 @@ impl<'a> Lending<'a> {
         }
         let observed = self.network.observe(&[]).await?;
         let stands = observed.addresses_of(&self.uplink).iter().any(|entry| entry.address == address);
-        let Some(link) = observed.link(&self.uplink).filter(|_| !stands) else { return Ok(None) };
-        let probe = NeighbourProbe::start(link, observed.link_local_of(&self.uplink), address);
-        Ok(Some(probe.context("look for duplicates on the link")?))
+        if stands {
+            return Ok(None);
+        }
+        Ok(Some(self.network.probe(&self.uplink, address).await?))
     }
 
     /// Gives back what one lease has changed, while the others go on. Without that lease nothing happens.
@@ -92,14 +100,28 @@ impl<'a> Lending<'a> {
         }
         // First, so that nothing repairs what is being given back.
         self.leases.retain(|(lent, _)| *lent != address);
+        self.give_back(address).await;
+    }
+
+    async fn give_back(&mut self, address: Ipv6Addr) {
+        self.unreleased.retain(|other| *other != address);
         match release(self.network, self.journal, |change| change.concerns(address)).await {
             Ok(notes) => notes.iter().for_each(|note| warn!("{note}")),
-            Err(error) => warn!(%address, "not wholly given back until the server stops: {error}"),
+            Err(error) => {
+                warn!(%address, "not wholly given back, which is tried again: {error}");
+                self.unreleased.push(address);
+            }
         }
     }
 
     /// Puts right what somebody else has changed since the last look. What fails costs nothing else.
     pub(crate) async fn look_again(&mut self) {
+        for address in std::mem::take(&mut self.unreleased) {
+            // Unless it was lent anew meanwhile.
+            if !self.carries(address) {
+                self.give_back(address).await;
+            }
+        }
         let unrepaired = match self.network.observe(&self.startup).await {
             Ok(observed) => self.repair(&observed).await,
             Err(error) => vec![error.to_string()],

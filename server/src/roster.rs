@@ -1,7 +1,8 @@
 //! Who is a client: those that stand in `server.toml` and those of the state file, and the address of each.
 //!
 //! Every change is written down before it is told: a clone of the state is changed and saved, and only then takes
-//! the place of the one before ([`Roster::change`]).
+//! the place of the one before ([`Roster::change`]). That waits for the disk, a few milliseconds for each order: the
+//! packets have a thread of their own, and do not.
 
 mod clients;
 mod enrolment;
@@ -12,7 +13,9 @@ mod tests;
 
 use crate::config::{Config, ConfiguredClient};
 use crate::order::{Answer, ClientInfo, Order, Origin};
-use crate::state::{InvitationStatus, Refusal, State, StateStore, StoredClient, StoredInvitation};
+use crate::state::{
+    InvitationStatus, MAX_CLIENTS, Refusal, State, StateStore, StoredClient, StoredInvitation,
+};
 use crate::uplink_guard::Unlendable;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
@@ -87,7 +90,7 @@ impl<'a> Roster<'a> {
         }
         let settled = Settled::of(config, &state, &unlendable)?;
         for (_, why) in &unlendable.used {
-            warn!("{why}; it is passed over while this server runs");
+            warn!("{why}; nobody is given it meanwhile");
         }
         for change in &settled.notes {
             warn!("{change}");
@@ -162,6 +165,11 @@ impl<'a> Roster<'a> {
         of_file.chain(self.state.clients.iter().map(|client| (client.public_key, client.address)))
     }
 
+    /// Whether there are as many as can be, of the file and others together.
+    fn has_all_clients(&self) -> bool {
+        self.config.clients.len() + self.state.clients.len() >= MAX_CLIENTS
+    }
+
     /// For a while nobody is given that address: somebody else has it.
     pub(crate) fn avoid(&mut self, address: Ipv6Addr) {
         self.avoided.retain(|_, at| at.elapsed() < AVOIDED);
@@ -206,15 +214,18 @@ impl<'a> Roster<'a> {
 
     /// Notes where a client is; written down by the next [`save_news`](Self::save_news).
     pub(crate) fn heard_from(&mut self, client: PublicKey, endpoint: SocketAddr) {
-        self.has_news |= self.state.set_endpoint(client, endpoint);
+        let is_client = self.address_of(&client).is_some();
+        self.has_news |= is_client && self.state.set_endpoint(client, endpoint);
     }
 
     /// Writes down what is worth a write only now and then.
     pub(crate) fn save_news(&mut self) {
-        if std::mem::take(&mut self.has_news)
-            && let Err(error) = self.store.save(&self.state)
-        {
-            warn!("the clients' endpoints are not saved: {error}");
+        if !self.has_news {
+            return;
+        }
+        match self.store.save(&self.state) {
+            Ok(()) => self.has_news = false,
+            Err(error) => warn!("the clients' endpoints are not saved: {error}"),
         }
     }
 

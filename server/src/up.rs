@@ -20,6 +20,8 @@ use crate::uplink_guard::{self, Unlendable};
 use crate::uplink_plan;
 use anyhow::{Context, Result};
 use serve::Server;
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::time::Instant;
 use v6tun_host::network::AddressWatch;
@@ -50,17 +52,27 @@ async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, S
     let Host { network, journal, operator, tun: served } = host;
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
-    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
+    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     let tun = Tun::create(&config.interface).or_failed()?;
     // Before the first look that is acted on, so that nothing is missed in between.
     let watch = AddressWatch::open()?;
     let mut lending = Lending::new(network, journal, config, &uplink);
     lending.prepare().await.context("cannot prepare the host")?;
     let (event_loop, events) = EventLoop::start(tunnel(config, &roster, &uplink)?, tun, socket)?;
-    let identity = identity(config, &uplink);
-    let (probes, conflicts) = (Probes::default(), Conflicts::default());
-    let mut server = Server { lending, roster, probes, conflicts, watch, event_loop, events, identity };
+    let mut server = Server {
+        lending,
+        roster,
+        probes: Probes::default(),
+        conflicts: Conflicts::default(),
+        watch,
+        event_loop,
+        events,
+        identity: identity(config, &uplink),
+        is_deaf: Cell::new(false),
+        waiting: VecDeque::new(),
+        unlent: HashMap::new(),
+    };
     server.announce();
     server.welcome_the_first(config);
     *served = Some(server.serve(operator).await?);

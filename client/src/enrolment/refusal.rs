@@ -17,7 +17,7 @@ pub(super) fn refused(reason: EnrolRefusal) -> Failure {
             "ask the server's owner to add to [pool], or `v6tun-server client revoke` one that is not used"
         }
         EnrolRefusal::KeyRefused => {
-            "`sudo v6tun-client forget` removes this PC's key, and the next `up` with an invitation makes another"
+            "`sudo v6tun-client up` connects a PC that is a client already; else `sudo v6tun-client forget` removes its key, and the next `up` with an invitation makes another"
         }
         EnrolRefusal::NotSaved => {
             "the server's disk may be full, its log says why; the invitation stays good"

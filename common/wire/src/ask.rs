@@ -58,9 +58,8 @@ pub async fn order<S: Operated>(
     // What listens in somebody else's folder would be believed.
     folders.refuse_foreign()?;
     let start = Instant::now();
-    let order = Request::Order(order);
     loop {
-        let asked = request_within(&folders.control_socket, &order, ORDER_PATIENCE).await;
+        let asked = request_within(&folders.control_socket, &Request::Order(&order), ORDER_PATIENCE).await;
         if let Err(ControlError::Request { source, .. }) = &asked
             && is_cut_off(source)
         {
@@ -83,7 +82,6 @@ pub async fn order<S: Operated>(
             Err(LockError::Held { .. }) if start.elapsed() < LOCK_PATIENCE => {}
             outcome => {
                 let _lock = outcome.or_failed()?;
-                let Request::Order(order) = order else { bail!("an order is an order") };
                 return alone(order).await;
             }
         }

@@ -1,7 +1,6 @@
 //! One running program for each state folder and each runtime folder.
 
-use crate::{Folders, OrFail};
-use anyhow::Result;
+use crate::Folders;
 use std::time::Duration;
 use v6tun_host::instance_lock::{InstanceLock, LockError};
 
@@ -14,16 +13,6 @@ pub(crate) struct Locks {
 }
 
 impl Locks {
-    /// Takes both.
-    ///
-    /// # Errors
-    /// At once, naming the holder, if a program of the same role has one of them.
-    pub(crate) fn acquire(folders: &Folders) -> Result<Self> {
-        let state = InstanceLock::acquire(&folders.state_lock).or_failed()?;
-        let runtime = InstanceLock::acquire(&folders.runtime_lock).or_failed()?;
-        Ok(Self { _state: state, runtime })
-    }
-
     /// Takes both as soon as their holders have given them up.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The frame of `up`: locks, signals, what a killed run left, and the host given back at the end.
 
-use crate::{Folders, GlobalArgs, Locks, Operated, Operator, Role, open_journal, restore, restore_leftovers};
+use crate::{
+    Folders, GlobalArgs, Locks, Operated, Operator, OrFail, Role, open_journal, restore, restore_leftovers,
+};
 use anyhow::Result;
 use std::time::Duration;
 use tracing::error;
@@ -10,6 +12,9 @@ use v6tun_host::tun::Tun;
 /// What keeps an idle tunnel open through NATs: WireGuard's customary answer to the many that forget a flow
 /// sooner than the two minutes of RFC 4787, section 4.3.
 pub const KEEPALIVE: Duration = Duration::from_secs(25);
+
+/// How long another program may hold a lock before it counts as running.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a program works with while the host is its own to change.
 pub struct Host<'a, S: Operated> {
@@ -34,7 +39,8 @@ where
     P: AsyncFnOnce(Host<'_, S>) -> Result<()>,
 {
     let folders = Folders::ensure(role, global)?;
-    let locks = Locks::acquire(&folders)?;
+    // An order that is carried out on the files has one of them for some milliseconds.
+    let locks = Locks::acquire_within(&folders, LOCK_PATIENCE).await.or_failed()?;
     let network = Network::open()?;
     let mut operator = Operator::listen(&folders, &locks)?;
     restore_leftovers(role, &network, &folders.journal).await?;

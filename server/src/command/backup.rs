@@ -111,11 +111,11 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     for path in StateStore::files(&global.state_dir).iter().filter(|path| state_differs && path.exists()) {
         keep_aside(path)?;
     }
+    StateStore::restore(&global.state_dir, &backup.state).or_failed()?;
     // The configuration last: with it the server can be started.
     for (path, content) in texts.iter().rev() {
         durable_file::replace(path, content.as_bytes(), MODE).or_failed()?;
     }
-    StateStore::restore(&global.state_dir, &backup.state).or_failed()?;
     say(&format!("restored {} and {} clients", path.display(), backup.state.clients.len()));
     adaptation::fit_to_host(&path).await;
     say(&format!("next: sudo {} up", ROLE.program));

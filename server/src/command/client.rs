@@ -3,7 +3,7 @@
 use super::export::ExportArgs;
 use super::invite::client_name;
 use super::{export, load_config, order, say, unexpected, utc};
-use crate::order::{Answer, ClientInfo, NewClient, Order};
+use crate::order::{Answer, ClientInfo, NewClient, Order, Origin};
 use anyhow::Result;
 use clap::Subcommand;
 use std::io::{self, Write};
@@ -89,7 +89,13 @@ pub(crate) async fn run(global: &GlobalArgs, command: &ClientCommand) -> Result<
         }
         ClientCommand::Move { name, address } => {
             let client = told(global, Order::Move { name: name.clone(), address: *address }).await?;
-            say(&format!("{} has the address {} now", client.name, client.address));
+            let stock = match client.origin {
+                Origin::Added => {
+                    format!("; a stock WireGuard client needs `client export {}` anew", client.name)
+                }
+                Origin::Enrolled | Origin::File => String::new(),
+            };
+            say(&format!("{} has the address {} now{stock}", client.name, client.address));
         }
         ClientCommand::Export(args) => export::run(global, &load_config(global)?, args).await?,
     }

@@ -47,11 +47,7 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config, args: &ExportArgs)
     let endpoint = args.endpoint.as_ref().or(config.endpoint.as_ref()).ok_or_else(|| no_endpoint(config))?;
     let endpoint = endpoint.with_port(config.listen_port);
     let private_key = if args.generate { Some(generate(global, args).await?) } else { None };
-    let (client, preshared_key) = find(global, &args.name).await?;
-    let text = text(config, args, &endpoint, &client, (private_key.as_ref(), preshared_key.as_ref())).await;
-    let shown = text
-        .and_then(|text| Ok(io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())?));
-    match shown {
+    match show(global, config, args, (&endpoint, private_key.as_ref())).await {
         Err(error) if private_key.is_some() => {
             // Its key was shown to nobody.
             told_back(global, Order::Revoke(args.name.clone())).await;
@@ -59,6 +55,18 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config, args: &ExportArgs)
         }
         shown => shown,
     }
+}
+
+async fn show(
+    global: &GlobalArgs,
+    config: &Config,
+    args: &ExportArgs,
+    (endpoint, private_key): (&str, Option<&PrivateKey>),
+) -> Result<()> {
+    let (client, preshared_key) = find(global, &args.name).await?;
+    let text = text(config, args, endpoint, &client, (private_key, preshared_key.as_ref())).await?;
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(io::stdout().flush()?)
 }
 
 async fn text(

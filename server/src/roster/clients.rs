@@ -3,12 +3,13 @@
 use super::{Effect, Roster, entry_of, now};
 use crate::config::ConfiguredClient;
 use crate::order::{Answer, ClientInfo, NewClient, Origin};
-use crate::state::{InvitationStatus, StoredClient};
+use crate::state::{InvitationStatus, Refusal, StoredClient};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::info;
 use v6tun_cli::Failure;
 use v6tun_keys::PublicKey;
+use v6tun_wire::OrFail;
 
 impl Roster<'_> {
     pub(super) fn list(&self) -> Vec<ClientInfo> {
@@ -43,9 +44,18 @@ impl Roster<'_> {
         Ok((answer, Effect::None))
     }
 
-    pub(super) fn add(&mut self, new: NewClient) -> Result<(Answer, Effect)> {
+    /// Refuses a client whose name or key cannot be, or for which there is no room, whatever its address.
+    pub(crate) fn check_new(&self, new: &NewClient) -> Result<()> {
         self.refuse_configured_name(&new.name)?;
         self.refuse_own_or_configured_key(&new.public_key)?;
+        if self.has_all_clients() {
+            return Err(Refusal::TooManyClients).or_failed();
+        }
+        self.refuse_without_room(&new.name)
+    }
+
+    pub(super) fn add(&mut self, new: NewClient) -> Result<(Answer, Effect)> {
+        self.check_new(&new)?;
         let address = match new.address {
             Some(address) => self.check_wanted(address).map(|()| address)?,
             None => self.choose(&new.public_key).ok_or_else(|| self.pool_is_full())?,

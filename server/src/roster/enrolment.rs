@@ -84,6 +84,9 @@ impl Roster<'_> {
             InvitationStatus::Withdrawn => return Err(EnrolRefusal::Withdrawn),
         }
         self.check_key(client)?;
+        if self.has_all_clients() {
+            return Err(EnrolRefusal::PoolFull);
+        }
         let address = self.choose_where(client, is_usable).ok_or(EnrolRefusal::PoolFull)?;
         let preshared_key = PresharedKey::generate().map_err(|error| {
             warn!("cannot make a preshared key: {error}");
@@ -126,23 +129,27 @@ impl Roster<'_> {
 /// What was told of refusals: whoever has an invitation that has ended must not fill the log with it.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    told: HashMap<(InvitationId, IpAddr), Instant>,
+    /// Since when, and how often.
+    told: HashMap<(InvitationId, IpAddr), (Instant, u32)>,
 }
 
 impl Refusals {
-    /// Each invitation and address is told of once in this time.
-    const BETWEEN_SAME: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_secs(60);
+    /// So often each invitation and address is told of in a minute.
+    const EACH: u32 = 4;
     /// And so many of them at the most: beyond that nothing is told until there is room.
     const MOST: usize = 64;
 
     fn is_worth_telling(&mut self, id: InvitationId, source: IpAddr) -> bool {
         let now = Instant::now();
-        self.told.retain(|_, at| now.saturating_duration_since(*at) < Self::BETWEEN_SAME);
-        if self.told.len() >= Self::MOST || self.told.contains_key(&(id, source)) {
+        self.told.retain(|_, (since, _)| now.saturating_duration_since(*since) < Self::MINUTE);
+        let is_new = !self.told.contains_key(&(id, source));
+        if is_new && self.told.len() >= Self::MOST {
             return false;
         }
-        self.told.insert((id, source), now);
-        true
+        let (_, times) = self.told.entry((id, source)).or_insert((now, 0));
+        *times = times.saturating_add(1);
+        *times <= Self::EACH
     }
 }
 
@@ -151,11 +158,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_of_refusals_is_told_of_once_and_many_sources_only_so_often() {
+    fn a_flood_of_refusals_is_told_of_a_few_times_and_many_sources_only_so_often() {
         let mut refusals = Refusals::default();
         let id = InvitationId::from_bytes([1; 4]);
         let source = |n: u32| IpAddr::from((0xc000_0200_u32 + n).to_be_bytes());
-        assert_eq!((0..1000).filter(|_| refusals.is_worth_telling(id, source(1))).count(), 1);
+        assert_eq!((0..1000).filter(|_| refusals.is_worth_telling(id, source(1))).count(), 4);
         assert_eq!(
             (0..1000).filter(|n| refusals.is_worth_telling(id, source(*n))).count(),
             Refusals::MOST - 1

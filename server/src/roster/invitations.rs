@@ -4,6 +4,8 @@ use super::{Effect, Roster, now};
 use crate::order::{Answer, InvitationInfo, NewInvitation};
 use crate::state::{InvitationEnd, InvitationStatus, StoredInvitation};
 use anyhow::Result;
+use std::collections::HashSet;
+use std::net::Ipv6Addr;
 use tracing::info;
 use v6tun_cli::Failure;
 use v6tun_keys::InvitationId;
@@ -25,7 +27,6 @@ impl Roster<'_> {
         // Nobody can read the earlier one again: who asks for another has lost it.
         let earlier = self.state.open_invitation_for(&invitation.name, created).map(|earlier| earlier.id);
         self.change(|state| {
-            state.prune(created);
             if let Some(earlier) = earlier {
                 state.withdraw(earlier, created)?;
             }
@@ -40,14 +41,14 @@ impl Roster<'_> {
     }
 
     /// An invitation promises an address; one that takes the place of another promises the same.
-    fn refuse_without_room(&self, name: &str) -> Result<()> {
+    pub(super) fn refuse_without_room(&self, name: &str) -> Result<()> {
         let now = now();
         let is_promise =
             |one: &&StoredInvitation| one.status(now) == InvitationStatus::Open && one.name != *name;
         let promised = self.state.invitations.iter().filter(is_promise);
-        let held = self.held().filter(|(_, address)| self.config.pool.contains(*address));
-        let unusable = self.unusable.iter().filter(|address| self.config.pool.contains(**address));
-        let used = promised.count() + held.count() + unusable.count();
+        let taken = self.held().map(|(_, address)| address).chain(self.unusable.iter().copied());
+        let taken: HashSet<Ipv6Addr> = taken.filter(|address| self.config.pool.contains(*address)).collect();
+        let used = promised.count() + taken.len();
         match self.config.pool.capacity() {
             Some(capacity) if used >= capacity => Err(self.pool_is_full()),
             _ => Ok(()),

@@ -23,12 +23,20 @@ pub(crate) struct Settled {
 
 impl Settled {
     /// Gives each client the address that it had, where that can be, or else another. What stands in the file
-    /// holds, also for a key that was enrolled or added before. What ended long ago is forgotten.
+    /// holds, also for a key or a name that was enrolled or added before. What ended long ago is forgotten.
+    ///
+    /// An address that a socket has now is given to nobody new. Who has had it keeps it: it is lent when the socket
+    /// has gone, and a visitor of this host's services cannot chase a client from its address.
     ///
     /// # Errors
     /// When the pool does not suffice; where that is so only because a socket has an address of it, which one.
     pub(crate) fn of(config: &Config, state: &State, unlendable: &Unlendable) -> Result<Self> {
-        match Self::with(config, state, &unlendable.all()) {
+        let had: HashSet<Ipv6Addr> = (state.leases.iter().map(|lease| lease.address))
+            .chain(state.clients.iter().map(|client| client.address))
+            .collect();
+        let newly_used =
+            unlendable.used.iter().map(|(address, _)| *address).filter(|address| !had.contains(address));
+        match Self::with(config, state, &unlendable.fixed.iter().copied().chain(newly_used).collect()) {
             Err(too_few) => match unlendable.used.first() {
                 Some((_, why)) if Self::with(config, state, &unlendable.fixed).is_ok() => {
                     Err(v6tun_cli::error_report::as_failure(why).into())
@@ -54,6 +62,7 @@ impl Settled {
             }
             stays
         });
+        rename_namesakes(config, &mut state, &mut notes);
         let remembered: HashMap<PublicKey, Ipv6Addr> =
             state.leases.iter().map(|lease| (lease.public_key, lease.address)).collect();
         let mut wanted = config.wanted(&remembered);
@@ -83,5 +92,29 @@ impl Settled {
     /// Everybody who may have a session.
     pub(crate) fn entries(&self, config: &Config) -> Vec<ClientEntry> {
         entries(config, &self.addresses, &self.state)
+    }
+}
+
+/// A name belongs to one: whoever stands in the file keeps it, and an enrolled or invited one of that name gets another.
+fn rename_namesakes(config: &Config, state: &mut State, notes: &mut Vec<String>) {
+    let mut taken: HashSet<String> = config.clients.iter().map(|client| client.name.clone()).collect();
+    taken.extend(state.clients.iter().map(|client| client.name.clone()));
+    let is_filed = |name: &String| config.clients.iter().any(|client| client.name == *name);
+    let of_clients = state.clients.iter_mut().map(|client| &mut client.name);
+    let invited = state.invitations.iter_mut().filter(|invitation| invitation.end.is_none());
+    for name in of_clients.chain(invited.map(|invitation| &mut invitation.name)).filter(|name| is_filed(name))
+    {
+        let stem: String = name.chars().take(58).collect();
+        let Some(other) =
+            (2..9999).map(|number| format!("{stem}-{number}")).find(|other| !taken.contains(other))
+        else {
+            continue;
+        };
+        notes.push(format!(
+            "{name} stands in {}: the other client of that name is {other} now",
+            config.path.display()
+        ));
+        taken.insert(other.clone());
+        *name = other;
     }
 }

@@ -197,9 +197,8 @@ fn a_full_pool_invites_nobody_and_enrols_nobody() {
         refusal(&mut roster, Order::Invite(invitation(2, "tv")))
             .contains("no address of the pool's 2 is left")
     );
-    roster.carry_out(added("faster", 20, None)).unwrap();
-    assert_eq!(roster.enrol(&request(1, 10), |_| true).answer, EnrolAnswer::Refused(EnrolRefusal::PoolFull));
-    roster.carry_out(Order::Revoke("faster".to_owned())).unwrap();
+    assert!(refusal(&mut roster, added("faster", 20, None)).contains("open invitations promise 1"));
+    assert_eq!(roster.enrol(&request(1, 10), |_| false).answer, EnrolAnswer::Refused(EnrolRefusal::PoolFull));
     assert!(roster.enrol(&request(1, 10), |_| true).added.is_some(), "it stayed open");
 }
 
@@ -249,6 +248,32 @@ fn an_address_in_use_is_passed_over_and_named_where_nothing_else_is_left() {
     rig.config.clients.push(second);
     let error = Roster::open(&rig.config, rig.folder.path(), used(1)).unwrap_err();
     assert_eq!(error.to_string(), "SSH uses it");
+}
+
+#[test]
+fn who_has_an_address_keeps_it_while_a_socket_uses_it() {
+    let rig = Rig::new(4);
+    rig.open().carry_out(added("tv", 20, None)).unwrap();
+    let used = Unlendable { fixed: HashSet::new(), used: vec![(address(2), anyhow::anyhow!("SSH uses it"))] };
+    let roster = Roster::open(&rig.config, rig.folder.path(), used).unwrap();
+    assert_eq!(roster.address_of(&key(20)), Some(address(2)));
+}
+
+#[test]
+fn a_name_that_the_file_has_taken_since_is_the_files() {
+    let mut rig = Rig::new(6);
+    let mut roster = rig.open();
+    roster.carry_out(added("tv", 20, None)).unwrap();
+    roster.carry_out(Order::Invite(invitation(1, "pc"))).unwrap();
+    drop(roster);
+    for (name, n) in [("tv", 201), ("pc", 202)] {
+        let client =
+            ConfiguredClient { name: name.to_owned(), public_key: key(n), preshared_key: None, fixed: None };
+        rig.config.clients.push(client);
+    }
+    let mut roster = rig.open();
+    assert_eq!(roster.name_of(&key(20)), "tv-2");
+    assert_eq!(roster.enrol(&request(1, 10), |_| true).added.unwrap().name, "pc-2");
 }
 
 #[test]

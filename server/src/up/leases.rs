@@ -4,7 +4,7 @@ use super::serve::Server;
 use crate::probes::Finding;
 use std::net::Ipv6Addr;
 use std::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use v6tun_host::neighbour_discovery::NeighbourProbe;
 use v6tun_keys::PublicKey;
 
@@ -14,6 +14,12 @@ impl Server<'_> {
         // It may have been moved, or revoked, since it was told of.
         let Some(address) = self.roster.address_of(&client) else { return };
         if self.probes.is_asking(address) {
+            return;
+        }
+        if self.probes.is_full() {
+            if !self.waiting.contains(&client) {
+                self.waiting.push_back(client);
+            }
             return;
         }
         match self.lending.probe(address).await {
@@ -27,19 +33,29 @@ impl Server<'_> {
     }
 
     pub(super) async fn handle_finding(&mut self, finding: Finding) {
+        self.act_on(finding).await;
+        if let Some(client) = self.waiting.pop_front() {
+            self.lease_needed(client).await;
+        }
+    }
+
+    async fn act_on(&mut self, finding: Finding) {
         let (address, conflict) = match finding {
             Finding::Free(address, probe) => return self.lend(address, probe).await,
             Finding::Taken(address, conflict) | Finding::TakenLate(address, conflict) => (address, conflict),
         };
         let Some(client) = self.roster.holder_of(address) else { return };
         let name = self.roster.name_of(&client);
-        warn!(client = name, %address, "another host on the link has it: {conflict}");
+        let why = format!("another host on the link has it: {conflict}");
+        if self.unlent.insert(address, why.clone()).as_ref() != Some(&why) {
+            warn!(client = name, %address, "{why}");
+        }
         if self.conflicts.may_move(client, Instant::now()) {
             self.give_another(client).await;
         } else if self.lending.carries(address) {
             warn!(client = name, %address, "it was moved too often lately, and stays");
         } else {
-            warn!(client = name, "it was moved too often lately, and is lent nothing for now");
+            debug!(client = name, "it was moved too often lately, and is lent nothing for now");
             self.tell_tunnel(move |tunnel, out, now| tunnel.handle_lease_failed(client, out, now));
         }
     }
@@ -49,16 +65,28 @@ impl Server<'_> {
     pub(super) async fn lend(&mut self, address: Ipv6Addr, probe: Option<NeighbourProbe>) {
         let Some(client) = self.roster.holder_of(address) else { return };
         let lent = self.lending.lend(address).await;
+        let name = self.roster.name_of(&client);
         match &lent {
-            Ok(()) => info!(client = self.roster.name_of(&client), %address, "lent"),
-            Err(error) => warn!(client = self.roster.name_of(&client), %address, "not lent: {error:#}"),
+            Ok(()) => {
+                self.unlent.remove(&address);
+                info!(client = name, %address, "lent");
+            }
+            // It is tried again every few seconds for as long as the client is there.
+            Err(error) => {
+                let why = format!("{error:#}");
+                if self.unlent.get(&address) != Some(&why) {
+                    warn!(client = name, %address, "not lent: {why}");
+                    self.unlent.insert(address, why);
+                }
+            }
         }
         let is_ready = lent.is_ok();
         if let Some(probe) = probe.filter(|_| is_ready) {
             self.probes.listen(address, probe);
         }
         self.tell_tunnel(move |tunnel, out, now| {
-            tunnel.move_client(&client, address, out, now);
+            // A client that has gone meanwhile has no place.
+            let _is_there = tunnel.move_client(&client, address, out, now);
             match is_ready {
                 true => tunnel.handle_lease_ready(client, out, now),
                 false => tunnel.handle_lease_failed(client, out, now),

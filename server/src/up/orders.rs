@@ -14,12 +14,23 @@ use v6tun_keys::PublicKey;
 use v6tun_proto::VisitorId;
 use v6tun_wire::{Reply, Response};
 
+/// The roster and the tunnel have the same clients; were it not so, a restart would mend it.
+fn note(is_done: bool) {
+    if !is_done {
+        warn!("the tunnel has that key or address already: start the server anew");
+    }
+}
+
 /// Addresses that are asked about for one client that is added: at a fifth of a second each.
 const MAX_ASKED: usize = 8;
 
 impl Server<'_> {
     pub(super) async fn obey(&mut self, order: Order, reply: Reply<Status>) {
         trace!(?order);
+        // Who has given up is told nothing, and must not find it done later.
+        if reply.is_closed() {
+            return;
+        }
         let response = match self.carry_out(order).await {
             Ok(answer) => Response::Answer(answer),
             Err(error) => Response::Refused(error_report::as_failure(&error)),
@@ -32,6 +43,7 @@ impl Server<'_> {
         match order {
             Order::Move { name, address } => self.move_client(name, address).await,
             Order::AddClient(mut new) => {
+                self.roster.check_new(&new)?;
                 new.address = Some(match new.address {
                     Some(address) => self.require_free(address).await.map(|_| address)?,
                     None => self.choose_free(&new.public_key).await?,
@@ -74,10 +86,10 @@ impl Server<'_> {
     pub(super) fn tell_of(&self, effect: Effect) {
         self.tell_tunnel(move |tunnel, out, now| match effect {
             Effect::None => {}
-            Effect::Added(client) => drop(tunnel.add_client(client)),
+            Effect::Added(client) => note(tunnel.add_client(client)),
             Effect::Removed(client) => tunnel.remove_client(&client, out, now),
             Effect::Renamed { client, name } => tunnel.rename_client(&client, name),
-            Effect::Moved { client, to } => drop(tunnel.move_client(&client, to, out, now)),
+            Effect::Moved { client, to } => note(tunnel.move_client(&client, to, out, now)),
             Effect::Invited(invitation) => tunnel.add_invitation(invitation),
         });
     }
@@ -88,7 +100,7 @@ impl Server<'_> {
         let enrolment = self.roster.enrol(&request, is_usable);
         self.tell_tunnel(move |tunnel, out, now| {
             if let Some(client) = enrolment.added {
-                tunnel.add_client(client);
+                note(tunnel.add_client(client));
             }
             tunnel.handle_enrol_answer(visitor, enrolment.answer, out, now);
         });

@@ -8,13 +8,17 @@ use crate::roster::Roster;
 use crate::service;
 use crate::status::{Identity, Status};
 use anyhow::{Result, bail};
+use std::cell::Cell;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write};
+use std::net::Ipv6Addr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, trace, warn};
 use v6tun_host::network::AddressWatch;
 use v6tun_host::tun::Tun;
+use v6tun_keys::PublicKey;
 use v6tun_proto::{Outputs, ServerEvent, ServerTunnel};
 use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
@@ -35,6 +39,12 @@ pub(crate) struct Server<'a> {
     pub(crate) event_loop: EventLoop<ServerTunnel>,
     pub(crate) events: mpsc::Receiver<ServerEvent>,
     pub(crate) identity: Identity,
+    /// The data path has not taken an input.
+    pub(crate) is_deaf: Cell<bool>,
+    /// Clients that wait for a place among those who are asked about.
+    pub(crate) waiting: VecDeque<PublicKey>,
+    /// What was said of each address that could not be lent, so that it is said once.
+    pub(crate) unlent: HashMap<Ipv6Addr, String>,
 }
 
 impl Server<'_> {
@@ -70,7 +80,7 @@ impl Server<'_> {
         let mut next_look = last_look + LOOK_AGAIN;
         // Whether the kernel has told of something since the last look.
         let mut has_changed = false;
-        loop {
+        while !self.is_deaf.get() {
             tokio::select! {
                 wish = operator.next() => match wish {
                     Wish::Stop => return true,
@@ -94,6 +104,7 @@ impl Server<'_> {
                 _ = saves.tick() => self.save_and_forget(),
             }
         }
+        false
     }
 
     fn save_and_forget(&mut self) {
@@ -128,13 +139,15 @@ impl Server<'_> {
         }
     }
 
-    /// Gives the tunnel an input. A data path that takes none has ended, which the loop sees by itself.
+    /// Gives the tunnel an input. A data path that takes none is at its end, and so is the server: what is written
+    /// down would no longer be what is done.
     pub(super) fn tell_tunnel(
         &self,
         input: impl FnOnce(&mut ServerTunnel, &mut Outputs<'_>, std::time::Instant) + Send + 'static,
     ) {
         if let Err(error) = self.event_loop.order(input) {
             warn!("{error:#}");
+            self.is_deaf.set(true);
         }
     }
 

@@ -8,11 +8,31 @@ use anyhow::Result;
 use std::env;
 use std::io::{self, Write};
 use tracing::{info, warn};
+use v6tun_keys::Invitation;
 
 /// What the first PC is called.
 const FIRST_NAME: &str = "pc";
-/// Set by systemd(1): standard output goes into the journal, where an invitation must not stand.
-const SERVICE_VARIABLES: [&str; 2] = ["INVOCATION_ID", "JOURNAL_STREAM"];
+/// Set by systemd(1) for a service that tells it when it is ready, as ours does.
+const NOTIFY_VARIABLE: &str = "NOTIFY_SOCKET";
+/// `device:inode` of what systemd(1) has connected to the journal, where an invitation must not stand (systemd.exec(5)).
+const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
+
+fn is_service() -> bool {
+    let is_journal = || {
+        let out = rustix::fs::fstat(io::stdout()).ok()?;
+        let journal = env::var(JOURNAL_VARIABLE).ok()?;
+        Some(journal == format!("{}:{}", out.st_dev, out.st_ino))
+    };
+    env::var_os(NOTIFY_VARIABLE).is_some() || is_journal().unwrap_or(false)
+}
+
+fn show(invitation: &Invitation) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nOn the PC, once and within 24 hours:\n")?;
+    out.write_all(invite::line(invitation).as_bytes())?;
+    writeln!(out)?;
+    out.flush()
+}
 
 impl Server<'_> {
     /// Invites the first client of a server that never had one, on standard output and nowhere else.
@@ -32,7 +52,7 @@ impl Server<'_> {
             );
             return;
         }
-        if SERVICE_VARIABLES.iter().any(|variable| env::var_os(variable).is_some()) {
+        if is_service() {
             info!("nobody is a client yet: `v6tun-server invite NAME` prints what to type on a PC");
             return;
         }
@@ -46,10 +66,11 @@ impl Server<'_> {
         let order = Order::Invite(invite::described(&invitation, FIRST_NAME));
         let (_, effect) = self.roster.carry_out(order)?;
         self.tell_of(effect);
-        let mut out = io::stdout().lock();
-        writeln!(out, "\nOn the PC, once and within 24 hours:\n")?;
-        out.write_all(invite::line(&invitation).as_bytes())?;
-        writeln!(out)?;
-        Ok(out.flush()?)
+        if let Err(error) = show(&invitation) {
+            // Nobody has read it.
+            self.roster.carry_out(Order::Withdraw(invitation.id.to_string()))?;
+            return Err(error.into());
+        }
+        Ok(())
     }
 }

@@ -136,7 +136,7 @@ impl ServerTunnel {
     }
 }
 
-/// A visit whose session broke is over; its visitor comes again.
+/// A visit whose session broke comes to nothing any more; its visitor comes again.
 fn reason_of(error: SessionError) -> DropReason {
     match error {
         SessionError::Dropped(reason) => reason,

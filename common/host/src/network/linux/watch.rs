@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
 
 use crate::async_descriptor::register;
 use crate::network::NetworkError;
@@ -33,8 +34,8 @@ const REOPEN_REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct AddressWatch {
     socket: AsyncFd<OwnedFd>,
-    /// Whether something has come that nobody has been told of yet.
-    pending: bool,
+    /// When the first of what nobody has been told of yet came.
+    pending: Option<Instant>,
 }
 
 impl AddressWatch {
@@ -44,22 +45,25 @@ impl AddressWatch {
     /// If no netlink socket can be had.
     pub fn open() -> Result<Self, NetworkError> {
         let failed = |e| NetworkError::new("listen to changes of the host's network", e);
-        Ok(Self { socket: subscribe().map_err(failed)?, pending: false })
+        Ok(Self { socket: subscribe().map_err(failed)?, pending: None })
     }
 
     /// Returns when something has changed since the last call returned, or since this was opened: 20 ms after the
     /// first of what comes together. If it is dropped before, the next call returns in its place.
     pub async fn changed(&mut self) {
-        while !self.pending {
-            self.listen().await;
-        }
-        tokio::time::sleep(BURST).await;
+        let since = loop {
+            match self.pending {
+                Some(since) => break since,
+                None => self.listen().await,
+            }
+        };
+        tokio::time::sleep_until(since + BURST).await;
         for _ in 0..DRAIN {
             if receive(self.socket.get_ref()).is_err() {
                 break;
             }
         }
-        self.pending = false;
+        self.pending = None;
     }
 
     async fn listen(&mut self) {
@@ -70,7 +74,7 @@ impl AddressWatch {
             },
             Err(error) => Err(error),
         };
-        self.pending = true;
+        self.pending = Some(Instant::now());
         if let Err(error) = received.or_else(unless_overrun) {
             self.reopen(&error).await;
         }
