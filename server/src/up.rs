@@ -53,8 +53,9 @@ async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, S
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
-    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     let tun = Tun::create(&config.interface).or_failed()?;
+    // A server that cannot serve remembers nothing of it.
+    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     // Before the first look that is acted on, so that nothing is missed in between.
     let watch = AddressWatch::open()?;
     let mut lending = Lending::new(network, journal, config, &uplink);

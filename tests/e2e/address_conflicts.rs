@@ -103,6 +103,20 @@ fn a_neighbour_that_takes_the_address_a_second_late_moves_the_client_within_its_
 }
 
 #[test]
+fn a_client_that_is_moved_late_is_not_moved_to_an_address_that_a_neighbour_has() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+        let scene = Scene::set(lab)?;
+        scene.neighbour_takes(scene.candidates[1])?;
+        let _connected = scene.pc.up()?;
+        scene.neighbour_takes(scene.candidates[0])?;
+        advertise_address(&lab.neighbour, "ens3", scene.candidates[0])?;
+        wait_for_address(&scene.pc, scene.candidates[2], Duration::from_secs(3))?;
+        must_reach(&lab.site, scene.candidates[2])?;
+        scene.candidates[..2].iter().try_for_each(|address| scene.assert_still_the_neighbours(*address))
+    })
+}
+
+#[test]
 fn what_the_host_itself_uses_is_left_out_of_the_pool() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let ssh = connection(&lab.site, &lab.vps, leasable(5), 22)?;

@@ -207,3 +207,43 @@ fn keep_aside(path: &Path) -> Result<()> {
     let content = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     durable_file::replace(&aside, &content, MODE).or_failed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use v6tun_keys::PrivateKey;
+
+    fn backup(key_path: &str, key: &str) -> Backup {
+        Backup {
+            config: format!("private-key-file = \"{key_path}\"\n"),
+            files: vec![KeptFile { path: key_path.into(), content: key.to_owned() }],
+            state: State::default(),
+        }
+    }
+
+    fn checked(backup: &Backup) -> Result<()> {
+        let folder = tempfile::tempdir().unwrap();
+        let checked = check(backup, Path::new("/etc/v6tun/server.toml"), folder.path());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "something is left");
+        checked
+    }
+
+    #[test]
+    fn keys_are_restored_beside_the_configuration_and_nowhere_else() {
+        let key = PrivateKey::from_bytes([5; 32]).to_base64().to_string();
+        for path in ["server.key", "keys/server.key", "/etc/v6tun/server.key"] {
+            checked(&backup(path, &key)).unwrap();
+        }
+        for path in ["/etc/cron.d/evil", "../cron.d/evil", "keys/../../evil", "/etc/v6tun/../evil"] {
+            let error = checked(&backup(path, &key)).unwrap_err();
+            assert!(format!("{error:#}").contains("not in the configuration's folder"), "{path}: {error:#}");
+        }
+    }
+
+    #[test]
+    fn a_backup_that_makes_no_server_is_refused_before_anything_is_written() {
+        assert!(checked(&backup("server.key", "* * * * * root evil\n")).is_err());
+        let missing = Backup { files: Vec::new(), ..backup("server.key", "") };
+        assert!(checked(&missing).is_err());
+    }
+}

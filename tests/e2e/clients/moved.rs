@@ -37,6 +37,25 @@ fn a_moved_client_answers_at_its_new_address_without_another_handshake() -> Resu
 }
 
 #[test]
+fn a_move_that_cannot_be_is_refused_and_costs_the_client_nothing() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let scene = Scene::set(lab)?;
+        let (own, used) = (scene.pc.address()?, leasable(9));
+        let _listener = lab.vps.enter(|| Ok(std::net::TcpListener::bind((used, 8080))?))?;
+        let refused = scene.server.installation.run(&format!("client move pc {used}"))?;
+        ensure!(refused.code == Some(1) && refused.stderr.contains("port 8080"), "{refused:?}");
+        assert_eq!(scene.server.installation.address_of("pc")?, own);
+        // To where it is already is no move.
+        scene.must(&format!("client move pc {own}"))?;
+        for _ in 0..2 {
+            must_reach(&lab.pc, SITE_IPV6)?;
+            must_reach(&lab.site, own)?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_client_that_is_away_finds_its_new_address_when_it_comes() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let scene = Scene::set(lab)?;

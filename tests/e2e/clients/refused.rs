@@ -1,5 +1,7 @@
 //! What the server will not do with its clients, and why it says so.
 
+use std::fs;
+
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{NEIGHBOUR_IPV6, SITE_IPV6, VPS_IPV4, leasable};
 use v6tun_tests::lab::{Finished, Lab, Options};
@@ -102,8 +104,15 @@ fn a_full_pool_refuses_the_next_client_with_the_reason_and_keeps_the_others() ->
         let process = server.up()?;
         let invitations = [server.invite("pc")?, server.invite("laptop")?];
         // Every address is promised now.
-        assert_told(&server.run("invite third")?, &["no address"])?;
-        server.must(&format!("client add tv --public-key {}", new_public_key()?))?;
+        let add = format!("client add tv --public-key {}", new_public_key()?);
+        for command in ["invite third", &add] {
+            assert_told(&server.run(command)?, &["no address", "promise 2"])?;
+        }
+        server.down()?;
+        drop(process);
+        let written = fs::read_to_string(server.config())?;
+        server.write_config(&written.replace(&format!(", \"{}\"", leasable(1)), ""))?;
+        let process = server.up()?;
         let pc = Installation::bare(lab, "v6tun-client", &lab.pc)?;
         let _connected = pc.up_with(&invitations[0])?;
         let laptop = Installation::bare(lab, "v6tun-client", &lab.laptop)?;
@@ -116,7 +125,10 @@ fn a_full_pool_refuses_the_next_client_with_the_reason_and_keeps_the_others() ->
         must_reach(&lab.pc, SITE_IPV6)?;
 
         // Once there is room, the same invitation does.
-        server.must("client revoke tv")?;
+        server.down()?;
+        drop(process);
+        server.write_config(&written)?;
+        let _process = server.up()?;
         let _connected = laptop.up_with(&invitations[1])?;
         must_reach(&lab.laptop, SITE_IPV6)
     })
