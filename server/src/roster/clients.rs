@@ -184,7 +184,7 @@ impl Roster<'_> {
             return Err(Failure::failed(what).with_hint(hint).into());
         }
         if !key.is_canonical() {
-            let what = "the public key is another spelling of one that it does not look like";
+            let what = "the public key is no proper one: `wg pubkey` never writes it so";
             return Err(Failure::failed(what).with_hint(hint).into());
         }
         match self.configured(key) {

@@ -8,7 +8,7 @@ use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use serde_json::Value;
-use v6tun_keys::PublicKey;
+use v6tun_keys::PrivateKey;
 use v6tun_tests::product::Installation;
 
 /// Few, so that the orders meet.
@@ -86,7 +86,7 @@ impl Orders {
         if let Some(key) = recent.choose(random).filter(|_| random.random_bool(0.1)) {
             return key.clone();
         }
-        let key = PublicKey::from_bytes(random.random()).to_string();
+        let key = PrivateKey::from_bytes(random.random()).public_key().to_string();
         self.keys.push(key.clone());
         key
     }
