@@ -2,11 +2,23 @@
 
 use super::serve::Server;
 use crate::probes::Finding;
+use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::time::Instant;
 use tracing::{debug, info, warn};
 use v6tun_host::neighbour_discovery::NeighbourProbe;
 use v6tun_keys::PublicKey;
+
+/// Addresses of which is remembered what was said: beyond that it may be said again.
+const MAX_UNLENT: usize = 1024;
+
+/// Whether that was not said last of the address.
+fn said_anew(unlent: &mut HashMap<Ipv6Addr, String>, address: Ipv6Addr, why: &str) -> bool {
+    if unlent.len() >= MAX_UNLENT {
+        unlent.clear();
+    }
+    unlent.insert(address, why.to_owned()).as_deref() != Some(why)
+}
 
 impl Server<'_> {
     /// A client is there whose address the host does not carry yet.
@@ -34,7 +46,9 @@ impl Server<'_> {
 
     pub(super) async fn handle_finding(&mut self, finding: Finding) {
         self.act_on(finding).await;
-        if let Some(client) = self.waiting.pop_front() {
+        while !self.probes.is_full()
+            && let Some(client) = self.waiting.pop_front()
+        {
             self.lease_needed(client).await;
         }
     }
@@ -47,7 +61,7 @@ impl Server<'_> {
         let Some(client) = self.roster.holder_of(address) else { return };
         let name = self.roster.name_of(&client);
         let why = format!("another host on the link has it: {conflict}");
-        if self.unlent.insert(address, why.clone()).as_ref() != Some(&why) {
+        if said_anew(&mut self.unlent, address, &why) {
             warn!(client = name, %address, "{why}");
         }
         if self.conflicts.may_move(client, Instant::now()) {
@@ -74,9 +88,8 @@ impl Server<'_> {
             // It is tried again every few seconds for as long as the client is there.
             Err(error) => {
                 let why = format!("{error:#}");
-                if self.unlent.get(&address) != Some(&why) {
+                if said_anew(&mut self.unlent, address, &why) {
                     warn!(client = name, %address, "not lent: {why}");
-                    self.unlent.insert(address, why);
                 }
             }
         }
