@@ -35,7 +35,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ForgetArgs) -> Result<()> {
     if !args.yes && !is_wanted(&traces)? {
         return Err(Failure::failed("nothing was removed").into());
     }
-    traces.remove()
+    traces.remove()?;
+    spoken::say(
+        "the server keeps this PC's place until its owner ends it: `v6tun-server client revoke NAME`",
+    );
+    Ok(())
 }
 
 /// The lock keeps it from being started meanwhile. A folder that is not there has seen no client.
