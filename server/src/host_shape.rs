@@ -13,7 +13,7 @@ mod facts;
 
 pub(crate) use facts::{Facts, PublicIpv4, RouteOrigin};
 
-use crate::uplink::{Uplink, network_of};
+use crate::uplink::Uplink;
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 use v6tun_host::network::{InterfaceAddress, Prefix, address_flags};
@@ -142,7 +142,8 @@ fn on_link_prefix(facts: &Facts) -> Option<PoolPrefix> {
     let usable: Vec<PoolPrefix> = uplink.prefixes.iter().filter_map(usable).collect();
     let around = |address: Ipv6Addr| {
         let prefix = usable.iter().find(|prefix| prefix.contains(address))?;
-        let narrow = PoolPrefix { address: network_of(address, INTERFACE_PREFIX), len: INTERFACE_PREFIX };
+        let narrow =
+            PoolPrefix { address: Prefix::of(address, INTERFACE_PREFIX).address, len: INTERFACE_PREFIX };
         Some(if prefix.len < INTERFACE_PREFIX { narrow } else { *prefix })
     };
     own.filter_map(around).chain(usable.iter().copied()).next()

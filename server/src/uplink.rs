@@ -91,19 +91,12 @@ impl Uplink {
 fn on_link_prefixes(observed: &Observed, link: &str, addresses: &[InterfaceAddress]) -> Vec<Prefix> {
     let mut prefixes = observed.on_link_prefixes(link);
     for entry in addresses.iter().filter(|entry| entry.prefix_len < 128) {
-        let address = network_of(entry.address, entry.prefix_len);
-        let prefix = Prefix { address, prefix_len: entry.prefix_len };
+        let prefix = Prefix::of(entry.address, entry.prefix_len);
         if !prefixes.contains(&prefix) {
             prefixes.push(prefix);
         }
     }
     prefixes
-}
-
-/// The first address of the prefix that `address` lies in.
-pub(crate) fn network_of(address: Ipv6Addr, prefix_len: u8) -> Ipv6Addr {
-    let mask = u128::MAX.checked_shl(u32::from(128 - prefix_len.min(128))).unwrap_or(0);
-    Ipv6Addr::from_bits(address.to_bits() & mask)
 }
 
 /// Whether the kernel itself listens to router advertisements on the link (`accept_ra` 1), and that matters. The

@@ -5,9 +5,9 @@
 //! by router advertisement (`net/ipv6/addrconf.c`, `rt6_purge_dflt_routers`).
 
 use crate::config::{Config, Forwarding};
-use crate::uplink::{Uplink, network_of};
+use crate::uplink::Uplink;
 use std::net::Ipv6Addr;
-use v6tun_host::network::{ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey};
+use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey};
 
 /// Bytes of IPv4, UDP and WireGuard around an inner packet.
 const OVERHEAD_IPV4: u32 = 60;
@@ -112,11 +112,11 @@ fn prefix_route(address: Ipv6Addr, lent: &[Ipv6Addr], uplink: &Uplink) -> Option
     }
     let stays = uplink.addresses.iter().any(|other| {
         other.prefix_len == standing.prefix_len
-            && network_of(other.address, other.prefix_len) == network_of(address, standing.prefix_len)
+            && Prefix::of(other.address, other.prefix_len) == Prefix::of(address, standing.prefix_len)
             && !lent.contains(&other.address)
     });
     let route = Route {
-        destination: network_of(address, standing.prefix_len),
+        destination: Prefix::of(address, standing.prefix_len).address,
         prefix_len: standing.prefix_len,
         kind: RouteKind::Unicast,
         link: Some(uplink.link.name.clone()),

@@ -114,6 +114,9 @@ pub(crate) async fn restore(global: &GlobalArgs, args: &RestoreArgs) -> Result<(
     StateStore::restore(&global.state_dir, &backup.state).or_failed()?;
     // The configuration last: with it the server can be started.
     for (path, content) in texts.iter().rev() {
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            ensure_private_dir(folder).or_failed()?;
+        }
         durable_file::replace(path, content.as_bytes(), MODE).or_failed()?;
     }
     say(&format!("restored {} and {} clients", path.display(), backup.state.clients.len()));
@@ -150,7 +153,17 @@ fn check_in(backup: &Backup, path: &Path, trial: &Path) -> Result<()> {
         text = text.replace(&format!("\"{}/", folder.display()), "\"");
     }
     durable_file::replace(&config, text.as_bytes(), MODE).or_failed()?;
-    Config::load(&config).map(drop)
+    Config::load(&config)?;
+    let named = config::key_files(&config)?;
+    let is_named =
+        |file: &&KeptFile| beside_config(path, &file.path).is_some_and(|file| named.contains(&file));
+    match backup.files.iter().find(|file| !is_named(file)) {
+        Some(stray) => {
+            let what = format!("its configuration names no key file {}", stray.path.display());
+            Err(Failure::failed(what).with_hint("take a file that `v6tun-server backup` wrote").into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where a key file is below the folder of the configuration; `None` for one that is elsewhere.
@@ -245,5 +258,9 @@ mod tests {
         assert!(checked(&backup("server.key", "* * * * * root evil\n")).is_err());
         let missing = Backup { files: Vec::new(), ..backup("server.key", "") };
         assert!(checked(&missing).is_err());
+        let key = PrivateKey::from_bytes([5; 32]).to_base64().to_string();
+        let mut stray = backup("server.key", &key);
+        stray.files.push(KeptFile { path: "client.toml".into(), content: key });
+        assert!(format!("{:#}", checked(&stray).unwrap_err()).contains("names no key file client.toml"));
     }
 }

@@ -1,4 +1,5 @@
-//! Orders while the server runs: written down first, then done to the tunnel and the host, then acknowledged.
+//! Orders while the server runs: what may fail is tried first, then they are written down, then told to the tunnel,
+//! and then acknowledged.
 
 use super::serve::Server;
 use crate::order::{Answer, Order};
@@ -15,7 +16,7 @@ use v6tun_proto::VisitorId;
 use v6tun_wire::{Reply, Response};
 
 /// The roster and the tunnel have the same clients; were it not so, a restart would mend it.
-fn note(is_done: bool) {
+fn warn_unless(is_done: bool) {
     if !is_done {
         warn!("the tunnel has that key or address already: start the server anew");
     }
@@ -86,10 +87,10 @@ impl Server<'_> {
     pub(super) fn tell_of(&self, effect: Effect) {
         self.tell_tunnel(move |tunnel, out, now| match effect {
             Effect::None => {}
-            Effect::Added(client) => note(tunnel.add_client(client)),
+            Effect::Added(client) => warn_unless(tunnel.add_client(client)),
             Effect::Removed(client) => tunnel.remove_client(&client, out, now),
             Effect::Renamed { client, name } => tunnel.rename_client(&client, name),
-            Effect::Moved { client, to } => note(tunnel.move_client(&client, to, out, now)),
+            Effect::Moved { client, to } => warn_unless(tunnel.move_client(&client, to, out, now)),
             Effect::Invited(invitation) => tunnel.add_invitation(invitation),
         });
     }
@@ -100,7 +101,7 @@ impl Server<'_> {
         let enrolment = self.roster.enrol(&request, is_usable);
         self.tell_tunnel(move |tunnel, out, now| {
             if let Some(client) = enrolment.added {
-                note(tunnel.add_client(client));
+                warn_unless(tunnel.add_client(client));
             }
             tunnel.handle_enrol_answer(visitor, enrolment.answer, out, now);
         });
