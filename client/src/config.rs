@@ -19,7 +19,6 @@ use crate::{ROLE, endpoint::Endpoint, route_plan::MIN_MTU};
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
 const DEFAULT_INTERFACE: &str = "v6tun0";
-const DEFAULT_PATH: &str = "/etc/v6tun/client.toml";
 
 /// The file as it is written; paths are relative to it.
 #[derive(Debug, Deserialize)]
@@ -42,7 +41,7 @@ pub(crate) struct RawServer {
 
 /// Where the file is, or will be.
 pub(crate) fn path(global: &GlobalArgs) -> PathBuf {
-    global.config.clone().unwrap_or_else(|| DEFAULT_PATH.into())
+    ROLE.config_file(global)
 }
 
 /// Where the file is.
@@ -55,8 +54,7 @@ pub(crate) fn existing_path(global: &GlobalArgs) -> Result<PathBuf> {
     if path.try_exists().unwrap_or(true) {
         return Ok(path);
     }
-    let enrol =
-        format!("`sudo {} up INVITATION` makes it; `v6tun-server invite NAME` prints one", ROLE.program);
+    let enrol = format!("{} makes it; `v6tun-server invite NAME` prints one", ROLE.command("up INVITATION"));
     let hint = match global.config {
         Some(_) => format!("check the path after --config; {enrol}"),
         None => enrol,

@@ -14,6 +14,7 @@ mod interruption;
 mod patience;
 mod route_plan;
 mod spoken;
+mod standard_input;
 mod state_file;
 mod status;
 mod up;

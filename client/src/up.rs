@@ -59,7 +59,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
 fn require_privilege(is_invited: bool) -> Result<()> {
     match privilege::require_net_admin() {
         Err(error @ PrivilegeError::Missing) if is_invited => {
-            let hint = format!("`sudo {} up -` reads the invitation from standard input", ROLE.program);
+            let hint = format!("{} reads the invitation from standard input", ROLE.command("up -"));
             Err(Failure::failed(error.to_string()).with_hint(hint).into())
         }
         outcome => outcome.or_failed(),

@@ -16,7 +16,6 @@ mod guid;
 mod library;
 
 pub use error::DeviceError;
-pub use library::library_path;
 
 /// What Windows calls adapters of this kind.
 const TUNNEL_TYPE: &str = "v6tun";

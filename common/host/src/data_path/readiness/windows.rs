@@ -121,7 +121,7 @@ fn select(socket: &UdpSocket, event: &OwnedHandle) -> io::Result<()> {
     let wanted = (FD_READ | FD_CLOSE).cast_signed();
     let socket = socket.as_raw_socket() as SOCKET;
     // SAFETY: socket and event are open.
-    let outcome = unsafe { WSAEventSelect(socket, event.as_raw_handle(), wanted) };
+    let outcome = unsafe { WSAEventSelect(socket, event.as_raw_handle() as isize, wanted) };
     if outcome == 0 {
         return Ok(());
     }

@@ -17,7 +17,7 @@ const NAME: &str = "wintun.dll";
 ///
 /// # Errors
 /// If Windows does not tell where the program lies.
-pub fn library_path() -> io::Result<PathBuf> {
+fn library_path() -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(NAME))
 }
 
