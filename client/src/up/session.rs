@@ -213,6 +213,7 @@ impl<'a> Session<'a> {
             former: &self.former,
             mtu: self.mtu_of(&lease),
             around: route_plan::way_around(self.way.endpoint.ip(), &routes, &self.config.interface),
+            windows: &self.config.windows,
         };
         let desired = tunnel.requirements()?;
         let changes = plan(&desired, &self.network.observe(&desired).await?);
