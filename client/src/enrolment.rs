@@ -145,8 +145,8 @@ fn existing(path: &Path, invitation: &Invitation) -> Result<Option<(Config, RawC
     if config.server != invitation.server {
         let what = format!("{} is for another server ({})", path.display(), config.endpoint);
         let hint = format!(
-            "`sudo {} forget` removes it; `--config FILE` with folders of its own keeps both",
-            ROLE.program
+            "{} removes it; `--config FILE` with folders of its own keeps both",
+            ROLE.command("forget")
         );
         return Err(Failure::failed(what).with_hint(hint).into());
     }

@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &ForgetArgs) -> Result<()> {
 async fn refuse_while_running(folders: &Folders) -> Result<Option<InstanceLock>> {
     if is_listened_to(&folders.control_socket).await {
         return Err(Failure::failed("the client is running")
-            .with_hint(format!("`sudo {} down` stops it; then forget", ROLE.program))
+            .with_hint(format!("{} stops it; then forget", ROLE.command("down")))
             .into());
     }
     if !folder_of(&folders.state_lock).exists() {
@@ -54,7 +54,7 @@ async fn refuse_while_running(folders: &Folders) -> Result<Option<InstanceLock>>
     }
     match InstanceLock::acquire(&folders.state_lock) {
         Err(error @ LockError::Io { .. }) => {
-            let hint = format!("`sudo {} forget`", ROLE.program);
+            let hint = ROLE.command("forget");
             Err(Failure::failed(error.to_string()).with_hint(hint).into())
         }
         outcome => outcome.or_failed().map(Some),
@@ -65,7 +65,7 @@ async fn refuse_while_running(folders: &Folders) -> Result<Option<InstanceLock>>
 fn is_wanted(traces: &Traces) -> Result<bool> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage("there is no terminal to ask at whether to remove this PC's key")
-            .with_hint(format!("`sudo {} forget --yes` does not ask", ROLE.program))
+            .with_hint(format!("{} does not ask", ROLE.command("forget --yes")))
             .into());
     }
     let mut question = String::new();
@@ -111,7 +111,7 @@ impl Traces {
 
     fn remove(self) -> Result<()> {
         for path in &self.ours {
-            let hint = format!("`sudo {} forget`", ROLE.program);
+            let hint = ROLE.command("forget");
             let what = format!("cannot remove {}", path.display());
             fs::remove_file(path).with_context(|| Failure::failed(what).with_hint(hint))?;
             spoken::say(&format!("removed {}", path.display()));

@@ -45,7 +45,7 @@ pub(crate) fn enrolled(name: &str, endpoint: &str) -> String {
 }
 
 pub(crate) fn known(endpoint: &str) -> String {
-    format!("this PC is enrolled at {endpoint} already; `sudo {} up` connects", ROLE.program)
+    format!("this PC is enrolled at {endpoint} already; {} connects", ROLE.command("up"))
 }
 
 pub(crate) fn lost(endpoint: SocketAddr, reason: LossReason) -> String {

@@ -6,23 +6,31 @@ use anyhow::anyhow;
 use v6tun_cli::{Failure, humanize};
 use v6tun_proto::EnrolRefusal;
 
+use crate::ROLE;
+
 /// What to do where the invitation is at fault.
 const ASK_FOR_ANOTHER: &str = "ask the server's owner for another: `v6tun-server invite NAME` makes one";
 
 /// The server said no.
 pub(super) fn refused(reason: EnrolRefusal) -> Failure {
     let hint = match reason {
-        EnrolRefusal::AlreadyUsed | EnrolRefusal::Expired | EnrolRefusal::Withdrawn => ASK_FOR_ANOTHER,
+        EnrolRefusal::AlreadyUsed | EnrolRefusal::Expired | EnrolRefusal::Withdrawn => {
+            ASK_FOR_ANOTHER.to_owned()
+        }
         EnrolRefusal::PoolFull => {
             "ask the server's owner to add to [pool], or `v6tun-server client revoke` one that is not used"
+                .to_owned()
         }
-        EnrolRefusal::KeyRefused => {
-            "`sudo v6tun-client up` connects a PC that is a client already; else `sudo v6tun-client forget` removes its key, and the next `up` with an invitation makes another"
-        }
+        EnrolRefusal::KeyRefused => format!(
+            "{} connects a PC that is a client already; else {} removes its key, and the next `up` with an \
+             invitation makes another",
+            ROLE.command("up"),
+            ROLE.command("forget")
+        ),
         EnrolRefusal::NotSaved => {
-            "the server's disk may be full, its log says why; the invitation stays good"
+            "the server's disk may be full, its log says why; the invitation stays good".to_owned()
         }
-        EnrolRefusal::Other(_) => "the server may be newer than this client; its log says why",
+        EnrolRefusal::Other(_) => "the server may be newer than this client; its log says why".to_owned(),
     };
     let why = match reason {
         EnrolRefusal::AlreadyUsed => ", by another PC or another key of this one",

@@ -4,9 +4,7 @@
 use std::{
     convert::Infallible,
     fmt,
-    fs::File,
     io::{self, IsTerminal, Read, Write},
-    os::fd::AsFd,
     str::{self, FromStr},
 };
 
@@ -14,6 +12,8 @@ use anyhow::{Context, Result};
 use v6tun_cli::Failure;
 use v6tun_keys::{Invitation, InvitationError};
 use zeroize::Zeroizing;
+
+use crate::standard_input::standard_input;
 
 /// Stands for standard input.
 const STANDARD_INPUT: &str = "-";
@@ -54,11 +54,6 @@ impl fmt::Debug for Typed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Typed(..)")
     }
-}
-
-/// Without the buffer of `std`, which would keep a copy.
-fn standard_input() -> io::Result<File> {
-    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 /// The invitation in the first line that is not empty.

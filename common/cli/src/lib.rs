@@ -9,6 +9,7 @@
 //! ```
 
 pub mod config_file;
+mod elevation;
 pub mod error_report;
 pub mod exit_code;
 mod failure;
@@ -18,4 +19,5 @@ pub mod qr;
 pub mod table;
 
 pub use config_file::ConfigError;
+pub use elevation::{RUN_ELEVATED, elevated};
 pub use failure::Failure;

@@ -8,9 +8,13 @@
 //! program's own user are answered. At most 16 connections are served at once, others wait in the kernel's queue; one
 //! that says nothing for 5 seconds is closed.
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 use std::{
-    fs, io,
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    io,
     path::{Path, PathBuf},
     pin::pin,
     sync::Arc,
@@ -19,13 +23,16 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader},
     sync::Semaphore,
     task::JoinSet,
     time::timeout,
 };
 
+#[cfg(unix)]
+use self::unix as platform;
+#[cfg(windows)]
+use self::windows as platform;
 use crate::{
     instance_lock::InstanceLock,
     limits::{ACCEPT_REST, CONTROL_ANSWER_LEN, CONTROL_CONNECTIONS, CONTROL_PATIENCE, CONTROL_REQUEST_LEN},
@@ -37,8 +44,7 @@ const REFUSAL: u8 = b'!';
 /// A listening control socket.
 #[derive(Debug)]
 pub struct ControlSocket {
-    listener: UnixListener,
-    path: PathBuf,
+    listener: platform::Listener,
 }
 
 impl ControlSocket {
@@ -49,14 +55,12 @@ impl ControlSocket {
     /// When something else than a socket is there, or the directory cannot be written.
     pub fn bind(path: &Path, _lock: &InstanceLock) -> Result<Self, ControlError> {
         let failed = |source| ControlError::Bind { path: path.to_owned(), source };
-        remove_stale(path).map_err(failed)?;
-        let listener = bind_private(path).map_err(failed)?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self { listener: platform::Listener::bind(path).map_err(failed)? })
     }
 
     /// Answers requests until `stop`; connections that are open then get 5 seconds to finish, and the socket is
     /// removed.
-    pub async fn serve<Req, Resp, H, F>(self, stop: impl Future<Output = ()>, handler: H)
+    pub async fn serve<Req, Resp, H, F>(mut self, stop: impl Future<Output = ()>, handler: H)
     where
         Req: DeserializeOwned + Send + 'static,
         Resp: Serialize + Send + 'static,
@@ -75,7 +79,7 @@ impl ControlSocket {
                 () = &mut stop => break,
                 Some(_) = connections.join_next() => {}
                 (slot, accepted) = accept => match accepted {
-                    Ok((stream, _)) => {
+                    Ok(stream) => {
                         let handler = handler.clone();
                         connections.spawn(async move {
                             let _slot = slot;
@@ -96,63 +100,26 @@ impl ControlSocket {
     }
 }
 
-impl Drop for ControlSocket {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(%error, path = %self.path.display(), "the control socket's file stays");
-        }
-    }
-}
-
-/// Binds beside the path and moves the socket there once it is closed to others, so that it is never open to them.
-fn bind_private(path: &Path) -> io::Result<UnixListener> {
-    let unfinished = path.with_extension("sock-new");
-    remove_stale(&unfinished)?;
-    let listener = UnixListener::bind(&unfinished)?;
-    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600))?;
-    fs::rename(&unfinished, path)?;
-    Ok(listener)
-}
-
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-        Ok(_) => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is in its place"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-async fn answer<Req, Resp, F>(mut stream: UnixStream, handler: impl Fn(Req) -> F) -> io::Result<()>
+async fn answer<Req, Resp, F>(mut stream: platform::Incoming, handler: impl Fn(Req) -> F) -> io::Result<()>
 where
     Req: DeserializeOwned,
     Resp: Serialize,
     F: Future<Output = Resp>,
 {
-    let asking = stream.peer_cred()?.uid();
+    let admitted = platform::admit(&stream)?;
     let line = timeout(CONTROL_PATIENCE, read_line(&mut stream, CONTROL_REQUEST_LEN)).await??;
-    let response = if may_ask(asking, rustix::process::geteuid().as_raw()) {
-        match serde_json::from_slice(&line) {
+    let response = match admitted {
+        Ok(()) => match serde_json::from_slice(&line) {
             Ok(request) => encode(&handler(request).await, CONTROL_ANSWER_LEN)
                 .unwrap_or_else(|error| refusal(&format!("the answer cannot be sent: {error}"))),
             Err(error) => refusal(&format!("the request is not understood: {error}")),
-        }
-    } else {
-        tracing::warn!(uid = asking, "a control request of another user is refused");
-        refusal(&format!("user {asking} may not ask, only root and the program's own user"))
+        },
+        Err(why) => refusal(&why),
     };
     timeout(CONTROL_PATIENCE, stream.write_all(&response)).await?
 }
 
-/// Whether the program of user `own` answers user `asking`.
-fn may_ask(asking: u32, own: u32) -> bool {
-    const ROOT: u32 = 0;
-    asking == ROOT || asking == own
-}
-
-async fn read_line(stream: &mut UnixStream, max_len: usize) -> io::Result<Vec<u8>> {
+async fn read_line(stream: &mut (impl AsyncRead + Unpin), max_len: usize) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let bounded = stream.take(max_len as u64);
     BufReader::new(bounded).read_until(b'\n', &mut line).await?;
@@ -212,10 +179,7 @@ where
     Resp: DeserializeOwned,
 {
     let exchange = async {
-        let mut stream = match UnixStream::connect(path).await {
-            Err(error) if nobody_listens(&error) => return Ok(None),
-            connected => connected?,
-        };
+        let Some(mut stream) = platform::connect(path).await? else { return Ok(None) };
         stream.write_all(&encode(request, CONTROL_REQUEST_LEN)?).await?;
         Ok(Some(read_line(&mut stream, CONTROL_ANSWER_LEN).await?))
     };
@@ -233,11 +197,7 @@ where
 
 /// Whether a program listens at this path, as far as this process may know.
 pub async fn is_listened_to(path: &Path) -> bool {
-    UnixStream::connect(path).await.is_ok()
-}
-
-fn nobody_listens(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+    platform::connect(path).await.is_ok_and(|stream| stream.is_some())
 }
 
 /// Why the control socket could not be used.
@@ -274,15 +234,15 @@ impl ControlError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Request { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("it answers root alone: run this with sudo".to_owned())
+                Some(platform::DENIED_HINT.to_owned())
             }
             Self::Bind { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
-                Some(format!("`ls -l {}` shows it", path.display()))
+                platform::taken_hint(path)
             }
             _ => None,
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -9,29 +9,24 @@
 //! After each of them all outputs are sent. Nothing is queued here: what the tun or the socket does not take at
 //! once is dropped and counted, as a router with a full queue does.
 
+mod readiness;
+
 use std::{
     io,
     net::SocketAddr,
     ops::ControlFlow,
-    os::fd::{AsFd, AsRawFd},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use mio::{Events, Interest, Poll, Token, event::Event, unix::SourceFd};
-use rustix::io::Errno;
-
+use self::readiness::{Readiness, Waiting};
 use crate::{
     limits::{TUN_BUFFER_LEN, TUN_BURST},
     tun::Tun,
     udp::{ReceiveBuffers, UdpSocket},
 };
 
+pub use self::readiness::Waker;
 pub use crate::udp::OutgoingDatagram;
-
-const TUN: Token = Token(0);
-const SOCKET: Token = Token(1);
-const WAKER: Token = Token(2);
 
 /// What decides about packets and datagrams. Inputs come as calls of `handle_*`; outputs wait inside until the data
 /// path takes them, after each batch of inputs.
@@ -97,53 +92,16 @@ impl Loss {
     }
 }
 
-/// Wakes the data path from any thread, to look at its engine's orders.
-#[derive(Clone, Debug)]
-pub struct Waker(Arc<mio::Waker>);
-
-impl Waker {
-    /// Wakes it. Many calls before it looks are as one.
-    pub fn wake(&self) {
-        // The counter behind it cannot be closed while `self` lives, so there is nobody to tell and nothing to do.
-        if let Err(error) = self.0.wake() {
-            tracing::error!(%error, "the data path cannot be woken");
-        }
-    }
-}
-
 /// The loop over tun, socket and orders.
 #[derive(Debug)]
 pub struct DataPath<E> {
     engine: E,
     tun: Tun,
     socket: UdpSocket,
-    poll: Poll,
-    waker: Waker,
+    readiness: Readiness,
     waiting: Waiting,
     received: ReceiveBuffers,
     packet: Box<[u8; TUN_BUFFER_LEN]>,
-}
-
-/// What may still be read without being told again: readiness is reported once, when it begins.
-#[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
-    tun: bool,
-    socket: bool,
-    orders: bool,
-}
-
-impl Waiting {
-    fn any(self) -> bool {
-        self.tun || self.socket || self.orders
-    }
-
-    fn note(&mut self, event: &Event) {
-        match event.token() {
-            TUN => self.tun = true,
-            SOCKET => self.socket = true,
-            _ => self.orders = true,
-        }
-    }
 }
 
 impl<E: Engine> DataPath<E> {
@@ -153,20 +111,16 @@ impl<E: Engine> DataPath<E> {
     ///
     /// When the kernel has no descriptor or memory left for the poll.
     pub fn new(engine: E, tun: Tun, socket: UdpSocket) -> io::Result<Self> {
-        let poll = Poll::new()?;
-        for (token, descriptor) in [(TUN, tun.as_fd().as_raw_fd()), (SOCKET, socket.as_fd().as_raw_fd())] {
-            poll.registry().register(&mut SourceFd(&descriptor), token, Interest::READABLE)?;
-        }
-        let waker = Waker(Arc::new(mio::Waker::new(poll.registry(), WAKER)?));
-        // What arrived before the registration is looked for once.
-        let waiting = Waiting { tun: true, socket: true, orders: true };
+        let readiness = Readiness::new(&tun, &socket)?;
         let packet = Box::new([0; TUN_BUFFER_LEN]);
-        Ok(Self { engine, tun, socket, poll, waker, waiting, received: ReceiveBuffers::new(), packet })
+        // What arrived before it was waited for is looked for once.
+        let waiting = Waiting::ALL;
+        Ok(Self { engine, tun, socket, readiness, waiting, received: ReceiveBuffers::new(), packet })
     }
 
     /// A handle to wake the loop by.
     pub fn waker(&self) -> Waker {
-        self.waker.clone()
+        self.readiness.waker()
     }
 
     /// Moves packets until the engine ends it, and gives the engine and the tun back.
@@ -175,9 +129,8 @@ impl<E: Engine> DataPath<E> {
     ///
     /// When the tun is gone (somebody deleted it) or the poll fails.
     pub fn run(mut self) -> io::Result<(E, Tun)> {
-        let mut events = Events::with_capacity(8);
         loop {
-            self.wait(&mut events)?;
+            self.wait()?;
             let now = Instant::now();
             if self.engine.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.engine.handle_timeout(now);
@@ -201,20 +154,13 @@ impl<E: Engine> DataPath<E> {
         }
     }
 
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         let timeout = if self.waiting.any() {
             Some(Duration::ZERO)
         } else {
             self.engine.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
         };
-        match self.poll.poll(events, timeout) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            outcome => outcome?,
-        }
-        for event in events.iter() {
-            self.waiting.note(event);
-        }
-        Ok(())
+        self.readiness.wait(timeout, &mut self.waiting)
     }
 
     fn take_datagrams(&mut self, now: Instant) {
@@ -256,12 +202,9 @@ impl<E: Engine> DataPath<E> {
 
     fn explain_tun_failure(&self, error: &io::Error) -> io::Error {
         let name = self.tun.name();
-        match Errno::from_io_error(error) {
-            Some(Errno::BADFD | Errno::IO) => io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("the tun device {name} is gone: somebody deleted it"),
-            ),
-            _ => io::Error::new(error.kind(), format!("cannot read from the tun device {name}: {error}")),
+        match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(error.kind(), format!("the tun device {name} is gone")),
+            kind => io::Error::new(kind, format!("cannot read from the tun device {name}: {error}")),
         }
     }
 
@@ -272,7 +215,7 @@ impl<E: Engine> DataPath<E> {
         for packet in self.engine.packets() {
             match self.tun.write(packet) {
                 Ok(_) => {}
-                Err(error) if tun_is_full(&error) => full += 1,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => full += 1,
                 Err(_) => refused += 1,
             }
         }
@@ -289,10 +232,6 @@ impl<E: Engine> DataPath<E> {
             }
         }
     }
-}
-
-fn tun_is_full(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM))
 }
 
 #[cfg(test)]

@@ -159,5 +159,5 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Dur
     move |source| DurableFileError { operation, path: path.to_owned(), source }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

@@ -4,14 +4,23 @@
 //! let two processes hold two files of one name.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use crate::limits::{LOCK_FILE_LEN, LOCK_RETRY};
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix::open;
+#[cfg(windows)]
+use windows::open;
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
@@ -69,18 +78,6 @@ impl Drop for InstanceLock {
         // An old process id beside a free lock misleads nobody but a reader of the file.
         let _ = self.file.set_len(0);
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(no_follow)
-        .open(path)
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {
@@ -151,6 +148,7 @@ mod tests {
         InstanceLock::acquire(&path).unwrap();
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_symbolic_link_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();

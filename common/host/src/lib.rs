@@ -14,8 +14,10 @@ pub mod directory;
 pub mod durable_file;
 pub mod instance_lock;
 pub mod limits;
+#[cfg(target_os = "linux")]
 pub mod neighbour_discovery;
 pub mod network;
+pub mod paths;
 pub mod privilege;
 pub mod signal;
 #[cfg(target_os = "linux")]

@@ -34,6 +34,10 @@ pub const TUN_BURST: usize = 64;
 /// cut by the kernel, recognised by a full buffer, and counted.
 pub const TUN_BUFFER_LEN: usize = 2048;
 
+/// Bytes of each of wintun's two rings, a power of two from 128 KiB to 64 MiB: 2 MiB hold 1400 packets of 1440 bytes,
+/// which at 1 Gb/s are 16 ms, as long as Windows may take to schedule a thread.
+pub const WINTUN_RING_LEN: u32 = 2 * 1024 * 1024;
+
 /// How long segmentation offload rests for a segment length that the kernel has refused, as the path's MTU may
 /// have been the reason: one wasted system call in this time.
 pub const SEGMENTATION_REST: Duration = Duration::from_secs(10);

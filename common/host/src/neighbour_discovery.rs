@@ -1,10 +1,7 @@
 //! Telling the neighbours on a link where an address is, and asking whether one has it (RFC 4861).
 
-#[cfg(target_os = "linux")]
 mod icmpv6_socket;
-#[cfg(target_os = "linux")]
 mod message;
-#[cfg(target_os = "linux")]
 mod probe;
 
 use std::io;
@@ -12,7 +9,6 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-#[cfg(target_os = "linux")]
 pub use self::probe::{Conflict, NeighbourProbe};
 
 /// `ff02::1`, every node on the link.

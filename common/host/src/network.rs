@@ -15,27 +15,34 @@ mod address;
 mod address_order;
 mod change;
 mod error;
+mod firewall_rule;
 mod journal;
 mod link_names;
 mod observed;
 mod plan;
+mod port_range;
 mod requirement;
 mod route;
 mod sourced_route;
 mod sysctl_key;
 mod undo;
 
-#[cfg(target_os = "linux")]
 mod executor;
+
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(windows)]
+mod windows;
 
 pub use address::{InterfaceAddress, address_flags};
 pub use change::Change;
 pub use error::NetworkError;
+pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};
+pub use firewall_rule::{FirewallAction, FirewallRule, Traffic};
 pub use journal::{Entry, Identity, Journal, JournalError, Phase};
 pub use observed::{Link, Observed, Proxy};
 pub use plan::plan;
+pub use port_range::{PortRange, PortRangeError};
 pub use requirement::Requirement;
 pub use route::{DefaultRoute, Prefix, ROUTE_PROTOCOL, Route, RouteKind, RouteTo};
 pub use sourced_route::SourcedRoute;
@@ -43,6 +50,6 @@ pub use sysctl_key::{SysctlKey, SysctlKeyError};
 pub use undo::{Undo, undo};
 
 #[cfg(target_os = "linux")]
-pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};
-#[cfg(target_os = "linux")]
 pub use linux::{AddressWatch, Network};
+#[cfg(windows)]
+pub use windows::{AddressWatch, Network};

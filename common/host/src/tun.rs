@@ -3,16 +3,21 @@
 //! A device made here is down and has no address and no MTU of ours yet: that is [`network`](crate::network)'s part.
 //! It lives as long as its [`Tun`]: dropping it, or the end of the process, removes the device.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-};
+use std::io;
 
 #[cfg(target_os = "linux")]
-#[path = "tun/linux.rs"]
-mod platform;
+mod linux;
+#[cfg(windows)]
+mod windows;
 
-#[cfg(test)]
+#[cfg(target_os = "linux")]
+use linux as platform;
+#[cfg(windows)]
+use windows as platform;
+
+pub use platform::DeviceError;
+
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) mod own_namespace;
 
 /// The longest name of an interface, in bytes: `IFNAMSIZ` less its terminating zero.
@@ -22,7 +27,7 @@ const MAX_NAME_LEN: usize = 15;
 #[derive(Debug)]
 pub struct Tun {
     name: String,
-    device: OwnedFd,
+    device: platform::Device,
 }
 
 impl Tun {
@@ -33,12 +38,11 @@ impl Tun {
     /// [`TunError`] says which of name, `/dev/net/tun`, permission or a device of that name stands in the way.
     pub fn create(name: &str) -> Result<Self, TunError> {
         check_name(name)?;
-        let device = platform::open(name)?;
-        Ok(Self::from_device(name, device))
+        Ok(Self::from_device(name, platform::open(name)?))
     }
 
     /// Takes over a device that is open and non-blocking already.
-    pub(crate) fn from_device(name: &str, device: OwnedFd) -> Self {
+    pub(crate) fn from_device(name: &str, device: platform::Device) -> Self {
         Self { name: name.to_owned(), device }
     }
 
@@ -51,24 +55,19 @@ impl Tun {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when none waits; `EBADFD` or `EIO` when the device is gone.
+    /// `WouldBlock` when none waits; `NotFound` when the device is gone.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(&self.device, buffer)?)
+        platform::read(&self.device, buffer)
     }
 
     /// Hands one packet to the kernel as if it had arrived on the device.
     ///
     /// # Errors
     ///
-    /// `EIO` while the device is down, `EINVAL` for bytes that are no IP packet, `EBADFD` when the device is gone.
-    pub fn write(&self, packet: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(&self.device, packet)?)
-    }
-}
-
-impl AsFd for Tun {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.device.as_fd()
+    /// `WouldBlock` when the kernel takes no more at the moment; others while the device is down or gone, and for
+    /// bytes that are no IP packet.
+    pub fn write(&self, packet: &[u8]) -> io::Result<()> {
+        platform::write(&self.device, packet)
     }
 }
 
@@ -84,44 +83,9 @@ pub enum TunError {
         /// The name as it was given.
         name: String,
     },
-    /// `/dev/net/tun` is not there, or the kernel has no driver behind it.
-    #[error("cannot make the tun device {name}: /dev/net/tun is missing")]
-    NoDevice {
-        /// The name as it was given.
-        name: String,
-        /// What opening it said.
-        #[source]
-        source: io::Error,
-    },
-    /// A program has a device of this name open.
-    #[error("cannot make the tun device {name}: another program uses a device of that name")]
-    Busy {
-        /// The name as it was given.
-        name: String,
-    },
-    /// An interface of this name exists that is no tun device.
-    #[error("cannot make the tun device {name}: an interface of that name exists and is no tun device")]
-    NameTaken {
-        /// The name as it was given.
-        name: String,
-    },
-    /// The process may not make network devices.
-    #[error("cannot make the tun device {name}: this process may not (CAP_NET_ADMIN is missing)")]
-    Permission {
-        /// The name as it was given.
-        name: String,
-        /// What the kernel said.
-        #[source]
-        source: io::Error,
-    },
-    /// Anything else.
-    #[error("cannot make the tun device {name}: {source}")]
-    Io {
-        /// The name as it was given.
-        name: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    /// The system makes none.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
 }
 
 impl TunError {
@@ -129,15 +93,7 @@ impl TunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::BadName { .. } => Some("interface = \"v6tun0\"".to_owned()),
-            Self::NoDevice { .. } => Some(
-                "`modprobe tun`; in a container, hand the device in (docker run --device /dev/net/tun)"
-                    .to_owned(),
-            ),
-            Self::Busy { name } | Self::NameTaken { name } => Some(format!(
-                "`ip -d link show dev {name}` shows it; or choose another name: interface = \"…\""
-            )),
-            Self::Permission { .. } => Some("run it as root, with sudo".to_owned()),
-            Self::Io { .. } => None,
+            Self::Device(error) => error.hint(),
         }
     }
 }

@@ -4,14 +4,22 @@
 //! in two pieces is better than none. IPv4 peers of a dual-stack socket appear under their IPv4 addresses.
 
 mod local_addresses;
-mod options;
 mod receive;
 mod send;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::fd::{AsFd, BorrowedFd},
 };
 
 use quinn_udp::{UdpSockRef, UdpSocketState};
@@ -62,15 +70,16 @@ impl UdpSocket {
     }
 
     fn open(address: SocketAddr, answers_from_where_asked: bool) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(false)?;
         }
         socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // After the state, which forbids fragmentation.
-        options::allow_fragments(&socket, address.is_ipv6())?;
-        options::enlarge_buffers(&socket);
+        platform::allow_fragments(&socket, address.is_ipv6())?;
+        platform::enlarge_buffers(&socket);
+        platform::ignore_unreachable_peers(&socket)?;
         let local = socket.local_addr()?.as_socket().unwrap_or(address);
         let segmentation = send::Segmentation::new(state.max_gso_segments());
         let locals = LocalAddresses::new(answers_from_where_asked);
@@ -88,12 +97,6 @@ impl UdpSocket {
             (true, SocketAddr::V4(v4)) => SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port())),
             _ => address,
         }
-    }
-}
-
-impl AsFd for UdpSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }
 
@@ -137,7 +140,7 @@ impl BindError {
     }
 
     fn means_no_ipv6(&self) -> bool {
-        self.source.raw_os_error() == Some(libc::EAFNOSUPPORT)
+        self.source.raw_os_error() == Some(platform::NO_SUCH_FAMILY)
             || self.source.kind() == io::ErrorKind::AddrNotAvailable
     }
 }
@@ -225,6 +228,7 @@ mod tests {
         assert_eq!(server.locals.answer(destination), None);
     }
 
+    #[cfg(unix)]
     #[test]
     fn outer_datagrams_may_be_fragmented() {
         for address in ["127.0.0.1:0", "[::1]:0"] {

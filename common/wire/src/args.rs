@@ -2,6 +2,7 @@
 
 use clap::Args;
 use std::path::PathBuf;
+use v6tun_host::paths;
 
 /// Options that stand before or after the subcommand.
 #[derive(Debug, Args)]
@@ -10,10 +11,10 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Folder of what must outlive the process: what is remembered, and the undo journal
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/v6tun")]
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = paths::state_dir())]
     pub state_dir: PathBuf,
     /// Folder of the lock and the control socket
-    #[arg(long, global = true, value_name = "DIR", default_value = "/run/v6tun")]
+    #[arg(long, global = true, value_name = "DIR", default_value_os_t = paths::runtime_dir())]
     pub runtime_dir: PathBuf,
     /// Log more; twice: still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -38,7 +38,7 @@ pub async fn status<S: Operated>(role: Role, global: &GlobalArgs) -> Result<S> {
         Some(Response::Ending) => bail!("the {} is ending", role.name),
         Some(_) => bail!("the {} answered something else", role.name),
         None => Err(Failure::not_running(format!("the {} is not running", role.name))
-            .with_hint(format!("`sudo {} up` starts it", role.program))
+            .with_hint(format!("{} starts it", role.command("up")))
             .into()),
     }
 }

@@ -3,8 +3,9 @@
 use crate::{GlobalArgs, OrFail};
 use anyhow::Result;
 use std::path::PathBuf;
-use v6tun_cli::Failure;
+use v6tun_cli::{Failure, elevated};
 use v6tun_host::directory::{ensure_private_dir, ensure_runtime_dir};
+use v6tun_host::paths;
 
 /// Which of the two programs this is, as its files and its messages name it.
 #[derive(Clone, Copy, Debug)]
@@ -23,10 +24,16 @@ impl Role {
     /// The client on the PC.
     pub const CLIENT: Self = Self { name: "client", program: "v6tun-client", host: "this PC" };
 
+    /// A command of the program as it is typed to have the rights that it needs, in backquotes.
+    #[must_use]
+    pub fn command(self, arguments: &str) -> String {
+        elevated(&format!("{} {arguments}", self.program))
+    }
+
     /// The configuration's path, whether there is a file or not.
     #[must_use]
     pub fn config_file(self, global: &GlobalArgs) -> PathBuf {
-        let default = || PathBuf::from(format!("/etc/v6tun/{}.toml", self.name));
+        let default = || paths::config_dir().join(format!("{}.toml", self.name));
         global.config.clone().unwrap_or_else(default)
     }
 
@@ -42,7 +49,7 @@ impl Role {
         }
         let hint = match global.config {
             Some(_) => "check the path after --config".to_owned(),
-            None => format!("`sudo {} init` writes it; or name another with --config FILE", self.program),
+            None => format!("{} writes it; or name another with --config FILE", self.command("init")),
         };
         let what = format!("cannot read {}: there is no such file", path.display());
         Err(Failure::usage(what).with_hint(hint).into())

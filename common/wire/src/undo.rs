@@ -35,7 +35,7 @@ pub(crate) async fn restore(role: Role, network: &Network, journal: Journal) -> 
     info!("restoring {}", role.host);
     let notes = network::restore(network, journal).await.context(
         Failure::failed(format!("cannot restore {}", role.host))
-            .with_hint(format!("mend what it names; then `sudo {} down` tries again", role.program)),
+            .with_hint(format!("mend what it names; then {} tries again", role.command("down"))),
     )?;
     for note in notes {
         warn!("{note}");

@@ -19,7 +19,7 @@ pub async fn refuse_unless_untouched(folders: &Folders, network: &Network, inter
     }
     if !open_journal(&folders.journal)?.is_empty() {
         let what = format!("a {} was killed here and has left changes", role.name);
-        let hint = format!("`sudo {} down` takes them back; then look again", role.program);
+        let hint = format!("{} takes them back; then look again", role.command("down"));
         return Err(Failure::failed(what).with_hint(hint).into());
     }
     if network.observe(&[]).await?.link(interface).is_some() {

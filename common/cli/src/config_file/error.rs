@@ -1,5 +1,6 @@
 //! What can be wrong with a configuration file.
 
+use crate::RUN_ELEVATED;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -73,7 +74,7 @@ impl ConfigError {
             }
             Self::Invalid { hint, .. } => hint.clone(),
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                Some("run it as root, with sudo".to_owned())
+                Some(RUN_ELEVATED.to_owned())
             }
             Self::Unreadable { .. } | Self::Syntax { .. } | Self::UnknownKey { .. } => None,
         }

@@ -1,8 +1,10 @@
 //! Requests and answers in a directory of the test's own.
 
-use tokio::sync::oneshot;
+use std::{fs, os::unix::fs::PermissionsExt};
 
-use super::*;
+use tokio::{net::UnixStream, sync::oneshot};
+
+use super::{platform::may_ask, *};
 
 struct Running {
     dir: tempfile::TempDir,

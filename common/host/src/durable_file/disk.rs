@@ -1,9 +1,18 @@
 //! What replacing a file needs of a disk.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 /// The operations, each of which may fail or be the last before a crash.
 pub trait Disk {
@@ -61,10 +70,7 @@ impl Disk for RealDisk {
     type File = File;
 
     fn create(&mut self, path: &Path, mode: u32) -> io::Result<File> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600 & mode).open(path)?;
-        // Not by `open`, whose mode is cut by the umask.
-        file.set_permissions(Permissions::from_mode(mode))?;
-        Ok(file)
+        platform::create(path, mode)
     }
 
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
@@ -80,13 +86,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {
-        File::open(folder)?.sync_all()
+        platform::sync_folder(folder)
     }
 
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        // Opening a pipe would else wait for its other end.
-        let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        let file = OpenOptions::new().read(true).custom_flags(no_wait).open(path)?;
+        let file = platform::open(path)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "not a regular file"));

@@ -1,5 +1,6 @@
 //! Why a file was not replaced.
 
+use crate::privilege;
 use std::io;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ impl DurableFileError {
             io::ErrorKind::ReadOnlyFilesystem => Some(format!(
                 "`findmnt -T {folder}` shows the file system; the kernel's log says if it failed"
             )),
-            io::ErrorKind::PermissionDenied => Some("run it as root, with sudo".to_owned()),
+            io::ErrorKind::PermissionDenied => Some(privilege::RUN_ELEVATED.to_owned()),
             _ => None,
         }
     }

@@ -6,7 +6,16 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{InterfaceAddress, Route, SourcedRoute, SysctlKey};
+use super::{FirewallRule, InterfaceAddress, Route, SourcedRoute, SysctlKey};
+
+mod description;
+mod iproute;
+mod windows;
+
+#[cfg(not(windows))]
+use iproute as platform;
+#[cfg(windows)]
+use windows as platform;
 
 /// One change to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +105,28 @@ pub enum Change {
         /// The address.
         address: Ipv6Addr,
     },
+    /// Give a link its metric among the IPv6 links (Windows).
+    SetInterfaceMetric {
+        /// The link's name.
+        link: String,
+        /// Before; `None`: Windows chose it.
+        from: Option<u32>,
+        /// Afterwards.
+        to: Option<u32>,
+    },
+    /// Give a link its IPv6 name servers, in the order of their use (Windows).
+    SetNameServers {
+        /// The link's name.
+        link: String,
+        /// Before.
+        from: Vec<Ipv6Addr>,
+        /// Afterwards.
+        to: Vec<Ipv6Addr>,
+    },
+    /// Add a rule to the firewall (Windows). It outlives a boot.
+    AddFirewallRule(FirewallRule),
+    /// Delete a rule of v6tun's own from the firewall (Windows).
+    DeleteFirewallRule(FirewallRule),
     /// Tell the link's neighbours that the address is here (RFC 4861, 7.2.6). It changes nothing on this host.
     Announce {
         /// The link's name.
@@ -130,6 +161,15 @@ impl Change {
             Self::GiveRouteSource(route) => Some(Self::LoseRouteSource(route)),
             Self::AddProxy { link, address } => Some(Self::DeleteProxy { link, address }),
             Self::DeleteProxy { link, address } => Some(Self::AddProxy { link, address }),
+            Self::SetInterfaceMetric { link, from, to } => {
+                Some(Self::SetInterfaceMetric { link, from: to, to: from })
+            }
+            Self::SetNameServers { link, from, to } => {
+                Some(Self::SetNameServers { link, from: to, to: from })
+            }
+            Self::AddFirewallRule(rule) => Some(Self::DeleteFirewallRule(rule)),
+            // One that is deleted was v6tun's own.
+            Self::DeleteFirewallRule(_) => None,
             Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
         }
     }
@@ -164,7 +204,10 @@ impl Change {
             Self::AddProxy { address, .. }
             | Self::DeleteProxy { address, .. }
             | Self::Announce { address, .. } => *address == wanted,
-            Self::SetSysctl { .. }
+            Self::AddFirewallRule(rule) | Self::DeleteFirewallRule(rule) => rule.address == wanted,
+            Self::SetInterfaceMetric { .. }
+            | Self::SetNameServers { .. }
+            | Self::SetSysctl { .. }
             | Self::SetAllForwarding { .. }
             | Self::SetLinkForwarding { .. }
             | Self::SetLinkUp { .. } => false,
@@ -173,49 +216,23 @@ impl Change {
 
     /// Whether it takes something away, so that finding it gone already is as good.
     pub(crate) fn is_removal(&self) -> bool {
-        matches!(self, Self::DeleteAddress { .. } | Self::DeleteRoute(_) | Self::DeleteProxy { .. })
+        matches!(
+            self,
+            Self::DeleteAddress { .. }
+                | Self::DeleteRoute(_)
+                | Self::DeleteProxy { .. }
+                | Self::DeleteFirewallRule(_)
+        )
+    }
+
+    /// Whether it is still in force after a boot: a firewall's rules are stored.
+    pub(crate) fn outlives_boot(&self) -> bool {
+        matches!(self, Self::AddFirewallRule(_) | Self::DeleteFirewallRule(_))
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SetSysctl { key, to, .. } => write!(f, "sysctl -w {key}={to}"),
-            Self::SetAllForwarding { to, .. } => {
-                write!(f, "sysctl -w {}={to}", SysctlKey::all_forwarding())
-            }
-            Self::SetLinkForwarding { link, to, .. } => {
-                write!(f, "sysctl -w {}={to}", SysctlKey::forwarding_of(link))
-            }
-            Self::AddAddress { link, address } => {
-                write!(f, "ip -6 addr add ")?;
-                address.write_add_arguments(f, link)
-            }
-            Self::DeleteAddress { link, address, .. } => {
-                write!(f, "ip -6 addr del ")?;
-                address.write_identity(f)?;
-                write!(f, " dev {link}")
-            }
-            Self::RaiseAddress { link, address, .. } => {
-                write!(f, "ip -6 addr del ")?;
-                address.write_identity(f)?;
-                write!(f, " dev {link} && ip -6 addr add ")?;
-                address.write_add_arguments(f, link)
-            }
-            Self::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} up"),
-            Self::AddRoute(route) => write!(f, "ip -6 route add {route}"),
-            Self::DeleteRoute(route) => write!(f, "ip -6 route del {route}"),
-            Self::LoseRouteSource(SourcedRoute { text, source, .. }) => {
-                write!(f, "# the kernel strikes src {source} out of the route {text}")
-            }
-            Self::GiveRouteSource(SourcedRoute { text, source, .. }) => {
-                write!(f, "ip -6 route change {text} src {source}")
-            }
-            Self::AddProxy { link, address } => write!(f, "ip -6 neigh add proxy {address} dev {link}"),
-            Self::DeleteProxy { link, address } => write!(f, "ip -6 neigh del proxy {address} dev {link}"),
-            Self::Announce { link, address } => {
-                write!(f, "# unsolicited neighbour advertisement for {address} on {link}")
-            }
-        }
+        platform::write(self, f)
     }
 }

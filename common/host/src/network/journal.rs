@@ -1,11 +1,13 @@
 //! The undo journal: each change is written down before it is done.
 //!
 //! One JSON object a line. The first line says whose state the rest describes: the boot and the network
-//! namespace. After another boot the kernel has forgotten everything that the journal could undo, so nothing
-//! has to reach the disk in time either: the file needs to survive the process, not the machine.
+//! namespace. After another boot the kernel has forgotten what the journal could undo, but for what is stored (a
+//! firewall's rules). The rest needs not reach the disk in time either: it has to survive the process, not the machine.
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -17,6 +19,8 @@ use thiserror::Error;
 
 #[cfg(unix)]
 use self::unix::create_private;
+#[cfg(windows)]
+use self::windows::create_private;
 use super::Change;
 
 /// The journal's format; another one is refused.
@@ -151,7 +155,8 @@ pub struct Journal {
 impl Journal {
     /// Reads the journal at `path`, if there is one. It is created with the first record.
     ///
-    /// A journal of another boot is removed, with a line in the log. A last line that was torn off is cut away:
+    /// Of a journal of another boot only what is stored beyond a boot is kept; without that it is removed, with a line
+    /// in the log. A last line that was torn off is cut away:
     /// its change was never made. On a read-only file system the journal is read, and only recording fails.
     ///
     /// # Errors
@@ -177,8 +182,7 @@ impl Journal {
         let malformed = |message| JournalError::Malformed { path: path.into(), line: 1, message };
         let header: Header = serde_json::from_slice(first).map_err(|e| malformed(e.to_string()))?;
         if header.identity.boot_id != journal.identity.boot_id {
-            journal.discard("it is of another boot")?;
-            return Ok(journal);
+            return journal.carried_over(lines.filter_map(|line| serde_json::from_slice(line).ok()));
         }
         if header.identity != journal.identity {
             return Err(JournalError::OtherNamespace(path.into()));
@@ -195,6 +199,17 @@ impl Journal {
         journal.bytes = text.len() as u64;
         journal.reopen_if_writable()?;
         Ok(journal)
+    }
+
+    /// Goes on with what is still in force of the entries of another boot.
+    fn carried_over(mut self, entries: impl Iterator<Item = Entry>) -> Result<Self, JournalError> {
+        self.entries = entries.filter(|entry| entry.change.outlives_boot()).collect();
+        if self.entries.is_empty() {
+            self.discard("it is of another boot")?;
+        } else {
+            self.rewrite()?;
+        }
+        Ok(self)
     }
 
     /// The changes recorded so far, oldest first.
@@ -240,7 +255,6 @@ impl Journal {
     }
 
     /// Holds a change for as long as the process lives, where the file cannot take it.
-    #[cfg(target_os = "linux")]
     pub(super) fn remember(&mut self, at: u64, phase: Phase, change: &Change) {
         let entry = self.entry(at, phase, change);
         self.entries.push(entry);
@@ -250,7 +264,6 @@ impl Journal {
     ///
     /// Where the file cannot be replaced, or holds a line that could not be read, all stays as it was: that says
     /// enough to undo everything.
-    #[cfg(target_os = "linux")]
     pub(super) fn replace(&mut self, entries: Vec<Entry>) -> Result<(), JournalError> {
         self.require_undamaged()?;
         let before = std::mem::replace(&mut self.entries, entries);
@@ -258,7 +271,6 @@ impl Journal {
     }
 
     /// Tells which links there are: their indices go into the entries that name them.
-    #[cfg(target_os = "linux")]
     pub(super) fn know_links(&mut self, links: &[super::Link]) {
         self.links = links.iter().map(|link| (link.name.clone(), link.index)).collect();
     }

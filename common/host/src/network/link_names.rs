@@ -20,6 +20,8 @@ impl Change {
                 });
                 *links = visited.collect();
             }
+            // They are bound to an address.
+            Self::AddFirewallRule(_) | Self::DeleteFirewallRule(_) => {}
             Self::AddRoute(route) | Self::DeleteRoute(route) => route.link.iter_mut().for_each(visit),
             Self::LoseRouteSource(route) | Self::GiveRouteSource(route) => visit(&mut route.link),
             Self::SetLinkForwarding { link, .. }
@@ -27,6 +29,8 @@ impl Change {
             | Self::DeleteAddress { link, .. }
             | Self::RaiseAddress { link, .. }
             | Self::SetLinkUp { link, .. }
+            | Self::SetInterfaceMetric { link, .. }
+            | Self::SetNameServers { link, .. }
             | Self::AddProxy { link, .. }
             | Self::DeleteProxy { link, .. }
             | Self::Announce { link, .. } => visit(link),

@@ -170,7 +170,7 @@ impl Network {
     /// # Errors
     /// If the kernel refuses it, or its link does not exist.
     pub async fn apply(&self, change: &Change) -> Result<(), NetworkError> {
-        let failed = |e| NetworkError::new(describe(change), e);
+        let failed = |e| NetworkError::new(change.description(), e);
         let result = match (self.try_apply(change).await, change) {
             (Err(error), Change::AddRoute(route)) if is_already_there(&error) => {
                 self.explain_existing_route(route, error).await
@@ -203,6 +203,10 @@ impl Network {
                 address::raise(self.index_of(link).await?, address, &routes)
             }
             Change::LoseRouteSource(_) => Ok(()),
+            Change::SetInterfaceMetric { .. }
+            | Change::SetNameServers { .. }
+            | Change::AddFirewallRule(_)
+            | Change::DeleteFirewallRule(_) => Err(io::ErrorKind::Unsupported.into()),
             Change::GiveRouteSource(route) => {
                 let routes = route::dump_messages(&self.netlink).await?;
                 orders_in_one_breath(bystanders::give_source(&routes, route))?.into_iter().collect()
@@ -309,6 +313,7 @@ impl Network {
             proxies,
             sysctls,
             boot_seconds: self.boot_seconds(),
+            ..Observed::default()
         })
     }
 
@@ -332,40 +337,6 @@ impl Network {
         }
         Ok(found)
     }
-}
-
-/// What a change does, without its details: for an error's text.
-fn describe(change: &Change) -> String {
-    match change {
-        Change::SetSysctl { key, to, .. } => format!("set sysctl {key} to {to}"),
-        Change::SetAllForwarding { to, .. } => format!("set sysctl {} to {to}", SysctlKey::all_forwarding()),
-        Change::SetLinkForwarding { link, to, .. } => {
-            format!("set sysctl {} to {to}", SysctlKey::forwarding_of(link))
-        }
-        Change::AddAddress { link, address } => {
-            format!("add address {}/{} to {link}", address.address, address.prefix_len)
-        }
-        Change::DeleteAddress { link, address, .. } => {
-            format!("delete address {}/{} from {link}", address.address, address.prefix_len)
-        }
-        Change::RaiseAddress { link, address, .. } => {
-            format!("bring address {}/{} of {link} to the front", address.address, address.prefix_len)
-        }
-        Change::SetLinkUp { link, mtu } => format!("set link {link} up with mtu {mtu}"),
-        Change::AddRoute(route) => format!("add route {}", without_protocol(route)),
-        Change::DeleteRoute(route) => format!("delete route {}", without_protocol(route)),
-        Change::LoseRouteSource(route) | Change::GiveRouteSource(route) => {
-            format!("name source {} in route {}", route.source, route.text)
-        }
-        Change::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
-        Change::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
-        Change::Announce { link, address } => format!("announce {address} on {link}"),
-    }
-}
-
-fn without_protocol(route: &Route) -> String {
-    let text = route.to_string();
-    text.rsplit_once(" proto ").map_or(text.clone(), |(way, _)| way.to_owned())
 }
 
 fn is_already_there(error: &io::Error) -> bool {

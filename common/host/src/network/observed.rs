@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::route::PROTOCOL_RA;
-use super::{DefaultRoute, InterfaceAddress, Prefix, Route, SourcedRoute, SysctlKey};
+use super::{DefaultRoute, FirewallRule, InterfaceAddress, Prefix, Route, SourcedRoute, SysctlKey};
 
 /// `2000::/3`, all that is given out for the Internet (RFC 4291, section 2.4).
 const GLOBAL_UNICAST: Prefix = Prefix { address: Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), prefix_len: 3 };
@@ -29,6 +29,12 @@ pub struct Observed {
     pub proxies: Vec<Proxy>,
     /// The settings that were asked for, and each link's `forwarding`; one that does not exist is missing.
     pub sysctls: BTreeMap<SysctlKey, String>,
+    /// By link name, the metric among the IPv6 links; `None`: chosen by the system (Windows).
+    pub metrics: BTreeMap<String, Option<u32>>,
+    /// By link name, the IPv6 name servers that somebody has set (Windows).
+    pub name_servers: BTreeMap<String, Vec<Ipv6Addr>>,
+    /// The rules of v6tun's own in the firewall (Windows).
+    pub firewall_rules: Vec<FirewallRule>,
     /// Seconds since boot, sleep included, at which it was so.
     pub boot_seconds: u64,
 }

@@ -1,6 +1,6 @@
 //! From what must be and what is to what is to be done.
 
-use super::{Change, InterfaceAddress, Observed, Proxy, Requirement, SourcedRoute, SysctlKey};
+use super::{Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SourcedRoute, SysctlKey};
 
 /// The changes that make every requirement true, in the order of the requirements; what is so already yields
 /// none. A proxy entry that is added is announced at once.
@@ -57,6 +57,24 @@ impl Planner {
                 }
             }
             Requirement::Proxy { link, address } => self.require_proxy(link, *address),
+            Requirement::InterfaceMetric { link, metric } => {
+                let from = self.state.metrics.insert(link.clone(), Some(*metric)).flatten();
+                if from != Some(*metric) {
+                    self.changes.push(Change::SetInterfaceMetric {
+                        link: link.clone(),
+                        from,
+                        to: Some(*metric),
+                    });
+                }
+            }
+            Requirement::NameServers { link, servers } => {
+                let from = self.state.name_servers.insert(link.clone(), servers.clone()).unwrap_or_default();
+                if from != *servers {
+                    let (link, to) = (link.clone(), servers.clone());
+                    self.changes.push(Change::SetNameServers { link, from, to });
+                }
+            }
+            Requirement::FirewallRules { interface, rules } => self.require_rules(interface, rules),
         }
     }
 
@@ -95,6 +113,18 @@ impl Planner {
         let (link, name) = key.as_ipv6_conf()?;
         let all = self.state.sysctl(&SysctlKey::all_forwarding())?;
         (name == "forwarding").then(|| (link.to_owned(), all.to_owned()))
+    }
+
+    /// What is missing comes before what is too many goes: so nothing is open for a moment that shall be closed.
+    fn require_rules(&mut self, interface: &str, rules: &[FirewallRule]) {
+        let found = &self.state.firewall_rules;
+        let missing = rules.iter().filter(|rule| !found.contains(rule)).cloned();
+        let surplus =
+            found.iter().filter(|rule| rule.interface == interface && !rules.contains(rule)).cloned();
+        self.changes.extend(missing.map(Change::AddFirewallRule));
+        self.changes.extend(surplus.map(Change::DeleteFirewallRule));
+        self.state.firewall_rules.retain(|rule| rule.interface != interface);
+        self.state.firewall_rules.extend_from_slice(rules);
     }
 
     fn require_proxy(&mut self, link: &str, address: std::net::Ipv6Addr) {

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Route, SysctlKey};
+use super::{FirewallRule, Route, SysctlKey};
 
 /// One thing that must be true. The order of a slice of them is the order in which they are made true.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,27 @@ pub enum Requirement {
         link: String,
         /// In bytes, at least 1280.
         mtu: u32,
+    },
+    /// The link has this metric among the IPv6 links, the lower wins (Windows).
+    InterfaceMetric {
+        /// The link's name.
+        link: String,
+        /// 1 and more.
+        metric: u32,
+    },
+    /// The link has these IPv6 name servers and no others (Windows).
+    NameServers {
+        /// The link's name.
+        link: String,
+        /// In the order of their use.
+        servers: Vec<Ipv6Addr>,
+    },
+    /// The interface has these rules of v6tun's in the firewall and no others (Windows).
+    FirewallRules {
+        /// The tunnel's interface.
+        interface: String,
+        /// In any order.
+        rules: Vec<FirewallRule>,
     },
     /// The route is in the main table.
     Route(Route),

@@ -6,14 +6,12 @@
 //! no longer has the value that was written, a route or a proxy entry that is gone, an address that is back.
 
 mod addresses;
-#[cfg(target_os = "linux")]
 mod strike;
 mod sysctls;
 
 use std::collections::BTreeSet;
 
 use self::addresses::AddressRewind;
-#[cfg(target_os = "linux")]
 pub(super) use self::strike::strike_out;
 use self::sysctls::SysctlRewind;
 use super::link_names::{note_lost_links, with_todays_names};
@@ -139,6 +137,13 @@ impl<'a> Rewind<'a> {
                     && route.link.as_ref().is_none_or(|link| self.observed.link(link).is_some())
             }
             Change::AddProxy { link, address } => proxied(link, *address),
+            Change::AddFirewallRule(rule) => self.observed.firewall_rules.contains(rule),
+            Change::SetInterfaceMetric { link, from, to } => {
+                from != to && self.observed.metrics.get(link) == Some(to)
+            }
+            Change::SetNameServers { link, from, to } => {
+                from != to && self.observed.name_servers.get(link) == Some(to)
+            }
             Change::DeleteProxy { link, address } => {
                 !proxied(link, *address) && self.observed.link(link).is_some()
             }

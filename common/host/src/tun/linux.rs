@@ -1,46 +1,60 @@
-//! Opening `/dev/net/tun`.
+//! The device behind `/dev/net/tun`.
 
 #![expect(unsafe_code, reason = "the tun crate hands its descriptor over as a number")]
 
 use std::{
     io,
-    os::fd::{FromRawFd, IntoRawFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
 };
 
 use rustix::io::Errno;
 
-use super::TunError;
+use super::Tun;
+
+mod error;
+
+pub use error::DeviceError;
+
+pub(super) type Device = OwnedFd;
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+pub(super) fn read(device: &Device, buffer: &mut [u8]) -> io::Result<usize> {
+    match rustix::io::read(device, buffer) {
+        Err(Errno::BADFD | Errno::IO) => Err(io::ErrorKind::NotFound.into()),
+        outcome => Ok(outcome?),
+    }
+}
+
+pub(super) fn write(device: &Device, packet: &[u8]) -> io::Result<()> {
+    match rustix::io::write(device, packet) {
+        Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Err(io::ErrorKind::WouldBlock.into()),
+        outcome => Ok(outcome.map(drop)?),
+    }
+}
 
 /// Makes the device, down and unconfigured, and takes its descriptor out of the crate that made it.
-pub(super) fn open(name: &str) -> Result<OwnedFd, TunError> {
+pub(super) fn open(name: &str) -> Result<Device, DeviceError> {
     let mut configuration = tun::Configuration::default();
     configuration.tun_name(name);
     // The crate's own configuration is by IPv4 ioctls; this leaves all of it out.
     configuration.platform_config(|platform| {
         platform.ensure_root_privileges(false);
     });
-    let device = tun::create(&configuration).map_err(|error| explain(name, io::Error::from(error)))?;
-    device.set_nonblock().map_err(|error| explain(name, error))?;
+    let device = tun::create(&configuration).map_err(|error| DeviceError::explain(name, error.into()))?;
+    device.set_nonblock().map_err(|error| DeviceError::explain(name, error))?;
     // SAFETY: the descriptor is open, and `into_raw_fd` has given up its only owner.
     Ok(unsafe { OwnedFd::from_raw_fd(device.into_raw_fd()) })
-}
-
-fn explain(name: &str, source: io::Error) -> TunError {
-    let name = name.to_owned();
-    match Errno::from_io_error(&source) {
-        Some(Errno::NOENT | Errno::NODEV | Errno::NXIO) => TunError::NoDevice { name, source },
-        Some(Errno::PERM | Errno::ACCESS) => TunError::Permission { name, source },
-        Some(Errno::BUSY) => TunError::Busy { name },
-        Some(Errno::INVAL) => TunError::NameTaken { name },
-        _ if !std::path::Path::new("/dev/net/tun").exists() => TunError::NoDevice { name, source },
-        _ => TunError::Io { name, source },
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tun::{Tun, own_namespace::in_own_namespace};
+    use crate::tun::{Tun, TunError, own_namespace::in_own_namespace};
 
     #[test]
     fn a_new_device_is_down_and_silent() {
@@ -58,12 +72,12 @@ mod tests {
     fn a_name_in_use_is_reported_as_busy() {
         in_own_namespace(|| {
             let _first = Tun::create("v6tun0").unwrap();
-            assert!(matches!(Tun::create("v6tun0"), Err(TunError::Busy { .. })));
+            assert!(matches!(Tun::create("v6tun0"), Err(TunError::Device(DeviceError::Busy { .. }))));
         });
     }
 
     #[test]
     fn a_name_of_another_kind_of_interface_is_reported_as_taken() {
-        in_own_namespace(|| assert!(matches!(open("lo"), Err(TunError::NameTaken { .. }))));
+        in_own_namespace(|| assert!(matches!(open("lo"), Err(DeviceError::NameTaken { .. }))));
     }
 }

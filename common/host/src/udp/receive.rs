@@ -5,9 +5,9 @@ use std::{
     net::SocketAddr,
 };
 
-use quinn_udp::{RecvMeta, UdpSockRef};
+use quinn_udp::RecvMeta;
 
-use super::{UdpSocket, to_canonical};
+use super::{UdpSocket, platform, to_canonical};
 use crate::limits::{RECEIVE_BUFFER_LEN, RECEIVE_BUFFERS};
 
 /// Memory for one receive call, allocated once.
@@ -65,7 +65,7 @@ impl UdpSocket {
         let mut chunks = buffers.bytes.chunks_exact_mut(RECEIVE_BUFFER_LEN);
         let mut slices: [IoSliceMut<'_>; RECEIVE_BUFFERS] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        buffers.filled = self.state.recv(UdpSockRef::from(&self.socket), &mut slices, &mut buffers.metas)?;
+        buffers.filled = platform::receive(&self.state, &self.socket, &mut slices, &mut buffers.metas)?;
         for meta in buffers.metas.iter().take(buffers.filled) {
             if let Some(local) = meta.dst_ip {
                 self.locals.claim(to_canonical(meta.addr), local.to_canonical());

@@ -8,7 +8,10 @@ use std::{
 
 use quinn_udp::{Transmit, UdpSockRef};
 
-use super::UdpSocket;
+use super::{
+    UdpSocket,
+    platform::{says_bad_source, says_full, says_no_segmentation, says_segment_too_long, says_too_long},
+};
 use crate::limits::{SEGMENTATION_REST, SEGMENTED_LEN, SEGMENTS};
 
 /// A datagram to be sent: where to, and where in the batch's bytes it lies.
@@ -114,18 +117,11 @@ impl UdpSocket {
     }
 }
 
-/// Whether the source address may be what the kernel refuses.
-fn says_bad_source(error: &io::Error) -> bool {
-    let refusals = [libc::EINVAL, libc::EADDRNOTAVAIL, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENODEV];
-    error.raw_os_error().is_some_and(|number| refusals.contains(&number))
-}
-
 impl SendReport {
     fn note(&mut self, error: &io::Error, count: u64) {
-        let counter = match error.raw_os_error() {
-            _ if error.kind() == io::ErrorKind::WouldBlock => &mut self.full,
-            Some(libc::ENOBUFS) => &mut self.full,
-            Some(libc::EMSGSIZE) => &mut self.too_long,
+        let counter = match error {
+            error if says_full(error) => &mut self.full,
+            error if says_too_long(error) => &mut self.too_long,
             _ => &mut self.refused,
         };
         *counter += count;
@@ -199,15 +195,14 @@ impl Segmentation {
         }
     }
 
-    /// Whether the error says that the train should go out one by one. EIO: the device cannot, ever. EINVAL: a
-    /// segment does not fit the path in one piece, and only whole ones are segmented.
+    /// Whether the error says that the train should go out one by one.
     fn note_refusal(&mut self, error: &io::Error, segment_len: usize) -> bool {
-        match error.raw_os_error() {
-            Some(libc::EIO) => self.segments = 1,
-            Some(libc::EINVAL | libc::EMSGSIZE) => {
-                self.refused = Some((segment_len, Instant::now() + SEGMENTATION_REST));
-            }
-            _ => return false,
+        if says_no_segmentation(error) {
+            self.segments = 1;
+        } else if says_segment_too_long(error) {
+            self.refused = Some((segment_len, Instant::now() + SEGMENTATION_REST));
+        } else {
+            return false;
         }
         true
     }
@@ -299,6 +294,7 @@ mod tests {
         assert_eq!(sender.segmentation.segments(100), before);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_refused_segment_length_rests_and_shorter_ones_go_on() {
         let mut segmentation = Segmentation::new(64);

@@ -59,7 +59,6 @@ impl AddressRewind {
     }
 
     /// The addresses of a link as they would stand without v6tun, those that are away for a while included.
-    #[cfg(target_os = "linux")]
     pub(super) fn order_of(&self, link: &str) -> &[Ipv6Addr] {
         self.links.get(link).map_or(&[], |link| &link.order)
     }

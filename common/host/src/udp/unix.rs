@@ -1,8 +1,13 @@
-//! Socket options beyond the defaults of `quinn-udp`.
+//! Socket options beyond the defaults of `quinn-udp`, and what the kernel's refusals mean.
 
 #![expect(unsafe_code, reason = "IPV6_DONTFRAG has no safe wrapper")]
 
-use std::{io, os::fd::AsRawFd};
+use std::{
+    io::{self, IoSliceMut},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+};
+
+use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 
 use rustix::{
     io::Errno,
@@ -13,7 +18,58 @@ use rustix::{
 };
 use socket2::Socket;
 
+use super::UdpSocket;
 use crate::limits::SOCKET_BUFFER_LEN;
+
+/// What the kernel says where it has no IPv6 at all.
+pub(super) const NO_SUCH_FAMILY: i32 = libc::EAFNOSUPPORT;
+
+impl AsFd for UdpSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Fills as many buffers as one call of the kernel does.
+pub(super) fn receive(
+    state: &UdpSocketState,
+    socket: &Socket,
+    buffers: &mut [IoSliceMut<'_>],
+    metas: &mut [RecvMeta],
+) -> io::Result<usize> {
+    state.recv(UdpSockRef::from(socket), buffers, metas)
+}
+
+/// Whether the source address may be what the kernel refuses.
+pub(super) fn says_bad_source(error: &io::Error) -> bool {
+    let refusals = [libc::EINVAL, libc::EADDRNOTAVAIL, libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENODEV];
+    error.raw_os_error().is_some_and(|number| refusals.contains(&number))
+}
+
+/// Whether the socket, or the device below it, takes no more at the moment.
+pub(super) fn says_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+/// Whether the datagram is longer than the kernel sends.
+pub(super) fn says_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EMSGSIZE)
+}
+
+/// Whether the device can segment nothing, ever.
+pub(super) fn says_no_segmentation(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EIO)
+}
+
+/// Whether a segment does not fit the path in one piece, as only whole ones are segmented.
+pub(super) fn says_segment_too_long(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EMSGSIZE))
+}
+
+/// An unconnected socket is told of no peer that cannot be reached.
+pub(super) fn ignore_unreachable_peers(_socket: &Socket) -> io::Result<()> {
+    Ok(())
+}
 
 /// Lets this host and the routers cut outgoing datagrams that are longer than the path.
 pub(super) fn allow_fragments(socket: &Socket, is_ipv6: bool) -> io::Result<()> {

@@ -1,0 +1,4 @@
+//! Root, by sudo.
+
+pub(super) const PREFIX: &str = "sudo ";
+pub(super) const RUN_ELEVATED: &str = "run it as root, with sudo";

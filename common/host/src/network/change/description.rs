@@ -1,0 +1,46 @@
+//! A change in words.
+
+use super::Change;
+use crate::network::{Route, SysctlKey};
+
+impl Change {
+    /// What it does, without its details: for an error's text.
+    pub(crate) fn description(&self) -> String {
+        match self {
+            Self::SetSysctl { key, to, .. } => format!("set sysctl {key} to {to}"),
+            Self::SetAllForwarding { to, .. } => {
+                format!("set sysctl {} to {to}", SysctlKey::all_forwarding())
+            }
+            Self::SetLinkForwarding { link, to, .. } => {
+                format!("set sysctl {} to {to}", SysctlKey::forwarding_of(link))
+            }
+            Self::AddAddress { link, address } => {
+                format!("add address {}/{} to {link}", address.address, address.prefix_len)
+            }
+            Self::DeleteAddress { link, address, .. } => {
+                format!("delete address {}/{} from {link}", address.address, address.prefix_len)
+            }
+            Self::RaiseAddress { link, address, .. } => {
+                format!("bring address {}/{} of {link} to the front", address.address, address.prefix_len)
+            }
+            Self::SetLinkUp { link, mtu } => format!("set link {link} up with mtu {mtu}"),
+            Self::AddRoute(route) => format!("add route {}", without_protocol(route)),
+            Self::DeleteRoute(route) => format!("delete route {}", without_protocol(route)),
+            Self::LoseRouteSource(route) | Self::GiveRouteSource(route) => {
+                format!("name source {} in route {}", route.source, route.text)
+            }
+            Self::SetInterfaceMetric { link, .. } => format!("set the metric of {link}"),
+            Self::SetNameServers { link, .. } => format!("set the name servers of {link}"),
+            Self::AddFirewallRule(rule) => format!("add the firewall rule \"{}\"", rule.name()),
+            Self::DeleteFirewallRule(rule) => format!("delete the firewall rule \"{}\"", rule.name()),
+            Self::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
+            Self::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
+            Self::Announce { link, address } => format!("announce {address} on {link}"),
+        }
+    }
+}
+
+fn without_protocol(route: &Route) -> String {
+    let text = route.to_string();
+    text.rsplit_once(" proto ").map_or(text.clone(), |(way, _)| way.to_owned())
+}

@@ -1,0 +1,75 @@
+//! Ctrl-C, Ctrl-Break, a console that is closed, and the end of the session.
+
+use std::{fmt, io};
+
+use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
+use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+
+/// A control event that asks for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopSignal {
+    /// Ctrl-C or Ctrl-Break.
+    Interrupt,
+    /// The console's window was closed: Windows ends the process 5 seconds later.
+    Close,
+    /// The user logs off, or Windows shuts down.
+    Shutdown,
+}
+
+impl fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "Ctrl-C",
+            Self::Close => "the window is closed",
+            Self::Shutdown => "the session ends",
+        })
+    }
+}
+
+/// Listens for them. From the moment it is made none of them ends the process by itself, so it is made before
+/// anything is changed that would have to be undone.
+#[derive(Debug)]
+pub struct StopSignals {
+    ctrl_c: CtrlC,
+    ctrl_break: CtrlBreak,
+    close: CtrlClose,
+    logoff: CtrlLogoff,
+    shutdown: CtrlShutdown,
+}
+
+impl StopSignals {
+    /// Begins to listen, within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When Windows takes no handler.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {
+            ctrl_c: ctrl_c()?,
+            ctrl_break: ctrl_break()?,
+            close: ctrl_close()?,
+            logoff: ctrl_logoff()?,
+            shutdown: ctrl_shutdown()?,
+        })
+    }
+
+    /// Waits for the next one. One that came before the call is not lost.
+    pub async fn requested(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => StopSignal::Interrupt,
+            _ = self.ctrl_break.recv() => StopSignal::Interrupt,
+            _ = self.close.recv() => StopSignal::Close,
+            _ = self.logoff.recv() => StopSignal::Shutdown,
+            _ = self.shutdown.recv() => StopSignal::Shutdown,
+        }
+    }
+}
+
+/// Windows has no signal for another process: one that cannot be asked by its pipe is ended by its user.
+///
+/// # Errors
+///
+/// Always.
+pub fn request_stop(_pid: u32) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "it does not answer: end it in the Task Manager"))
+}
