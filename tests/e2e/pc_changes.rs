@@ -1,16 +1,29 @@
 //! What changes about the PC while the client runs: its network, and its tun device.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::{PC_IPV4, SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Namespace, Options, Snapshot, wait_until};
-use v6tun_tests::product::Deployment;
+use v6tun_tests::product::{Deployment, Installation};
 
 use crate::tools::must_reach;
 
 /// Much less than the 25 s after which an idle client would tell the server where it is.
 const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// Waits until the tunnel has been silent for longer than an answer would be waited for.
+fn wait_until_idle(client: &Installation) -> Result<()> {
+    let (mut passed, mut since) = (None, Instant::now());
+    wait_until("the tunnel to be idle", 6 * AT_ONCE, || {
+        let status = client.status()?;
+        let now = Some((status["rx-bytes"].clone(), status["tx-bytes"].clone()));
+        if now != passed {
+            (passed, since) = (now, Instant::now());
+        }
+        Ok(since.elapsed() > AT_ONCE)
+    })
+}
 
 fn is_reached(from: &Namespace) -> Result<bool> {
     Ok(from.run(&format!("ping -n -q -c 1 -W 1 {}", leasable(0)))?.success())
@@ -23,6 +36,7 @@ fn a_pc_that_joins_another_network_is_reached_there_at_once() -> Result<()> {
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
         must_reach(&lab.site, leasable(0))?;
+        wait_until_idle(&deployment.pc)?;
         // As another Wi-Fi would: the line is gone, and comes back with another address, behind another NAT's port.
         for command in [
             "ip link set eth0 down",
@@ -33,7 +47,6 @@ fn a_pc_that_joins_another_network_is_reached_there_at_once() -> Result<()> {
         ] {
             lab.pc.output(command)?;
         }
-        // The PC itself sends nothing.
         wait_until("the site to reach the PC", AT_ONCE, || is_reached(&lab.site))
     })
 }
