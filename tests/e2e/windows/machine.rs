@@ -106,7 +106,7 @@ fn a_function_fails_as_often_as_it_is_told_to() -> Result<()> {
             .stdout()
             .lines()
             .skip(1)
-            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u32>().ok())
             .collect();
         assert_eq!(codes, [0xC000_0035_u32, 0xC000_0035, 0, 5, 5]);
 
