@@ -5,3 +5,6 @@
 
 #[path = "windows/machine.rs"]
 mod machine;
+#[path = "windows/throughput.rs"]
+mod throughput;
+mod tools;

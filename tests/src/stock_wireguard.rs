@@ -96,23 +96,12 @@ impl StockWireGuard {
         self.host.ip(&format!("route add ::/1 dev {device}\nroute add 8000::/1 dev {device}"))
     }
 
-    /// Lends `address` to the peer at the other end: the steps that v6tun was made to spare.
+    /// Lends `address` to the peer at the other end.
     ///
     /// # Errors
-    /// `ip` failed, or the kernel lacks a sysctl.
+    /// As [`lend`].
     pub fn lend(&self, address: Ipv6Addr) -> Result<()> {
-        self.host.set_sysctls(&[
-            ("net/ipv6/conf/ens3/accept_ra", "2"),
-            ("net/ipv6/conf/all/forwarding", "1"),
-            ("net/ipv6/conf/all/proxy_ndp", "1"),
-            ("net/ipv6/conf/ens3/proxy_ndp", "1"),
-            ("net/ipv6/neigh/ens3/proxy_delay", "0"),
-        ])?;
-        self.host.ip(&format!(
-            "route add {address}/128 dev {}
-             neigh replace proxy {address} dev ens3",
-            self.device
-        ))
+        lend(&self.host, &self.device, address)
     }
 
     fn configure(&self, configuration: &str) -> Result<()> {
@@ -124,6 +113,24 @@ impl StockWireGuard {
     fn socket(&self) -> PathBuf {
         PathBuf::from(SOCKETS).join(format!("{}.sock", self.device))
     }
+}
+
+/// Has a VPS lend `address` to whoever is behind `device`: the steps that v6tun was made to spare.
+///
+/// # Errors
+/// `ip` failed, or the kernel lacks a sysctl.
+pub fn lend(vps: &Namespace, device: &str, address: Ipv6Addr) -> Result<()> {
+    vps.set_sysctls(&[
+        ("net/ipv6/conf/ens3/accept_ra", "2"),
+        ("net/ipv6/conf/all/forwarding", "1"),
+        ("net/ipv6/conf/all/proxy_ndp", "1"),
+        ("net/ipv6/conf/ens3/proxy_ndp", "1"),
+        ("net/ipv6/neigh/ens3/proxy_delay", "0"),
+    ])?;
+    vps.ip(&format!(
+        "route add {address}/128 dev {device}
+         neigh replace proxy {address} dev ens3"
+    ))
 }
 
 impl Drop for StockWireGuard {

@@ -22,7 +22,7 @@ use rustix::process::Signal;
 mod prefix;
 
 use crate::lab::program::{of_the_product_for_windows, of_the_relay};
-use crate::lab::{Finished, Lab, Namespace, Process};
+use crate::lab::{Finished, Lab, Namespace, Process, wait_until};
 
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
@@ -141,6 +141,16 @@ impl WindowsPc {
     /// It could not be started.
     pub fn run(&self, arguments: &str) -> Result<Finished> {
         self.machine.run(&self.wine("", arguments))
+    }
+
+    /// Waits until no adapter has this name: until all that a program did through it is undone.
+    ///
+    /// # Errors
+    /// It stays.
+    pub fn wait_until_gone(&self, adapter: &str) -> Result<()> {
+        wait_until(&format!("{adapter} to go"), HELPERS_LIMIT, || {
+            Ok(!self.machine.run(&format!("ip link show dev {adapter}"))?.success())
+        })
     }
 
     /// Gives an order to `windows-host`, whose source tells which there are, and returns its answer.

@@ -5,16 +5,15 @@
 //! the ratios are what carries over. The veths segment and join nothing: real packets of at most 1500 bytes.
 
 mod contender;
-mod iperf;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use v6tun_tests::iperf::{self, Direction};
 use v6tun_tests::lab::Lab;
 
 use contender::{Contender, contenders};
-use iperf::Direction;
 
 /// Measures single-stream TCP through the lab, v6tun beside boringtun-cli.
 #[derive(Debug, Parser)]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use v6tun_tests::lab::{Lab, Process, wait_until};
+
+use crate::lab::{Lab, Process, wait_until};
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Direction {
+pub enum Direction {
     /// From the pc to the site.
     Up,
     /// From the site to the pc.
@@ -16,7 +17,10 @@ pub(crate) enum Direction {
 }
 
 /// Lets no veth of the lab carry more than one packet at a time as one.
-pub(crate) fn send_real_packets(lab: &Lab) -> Result<()> {
+///
+/// # Errors
+/// `ethtool` is missing or refuses.
+pub fn send_real_packets(lab: &Lab) -> Result<()> {
     let machines = [
         &lab.pc,
         &lab.laptop,
@@ -38,8 +42,11 @@ pub(crate) fn send_real_packets(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The server on the site.
-pub(crate) fn serve(lab: &Lab) -> Result<Process> {
+/// Starts the server on the site.
+///
+/// # Errors
+/// It does not listen.
+pub fn serve(lab: &Lab) -> Result<Process> {
     let server = lab.site.spawn("iperf3", "iperf3 --server")?;
     wait_until("iperf3 to listen", Duration::from_secs(5), || {
         Ok(lab.site.output("ss -Htln sport = :5201")?.contains(":5201"))
@@ -47,8 +54,11 @@ pub(crate) fn serve(lab: &Lab) -> Result<Process> {
     Ok(server)
 }
 
-/// One measurement: what arrived, in bits per second.
-pub(crate) fn run(lab: &Lab, site: &str, direction: Direction, seconds: u32) -> Result<f64> {
+/// One measurement over the site's address `site`: what arrived, in bits per second.
+///
+/// # Errors
+/// What `iperf3` says.
+pub fn run(lab: &Lab, site: &str, direction: Direction, seconds: u32) -> Result<f64> {
     let reverse = match direction {
         Direction::Up => "",
         Direction::Down => "--reverse",
