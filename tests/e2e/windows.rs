@@ -3,6 +3,8 @@
 //!
 //! Needs `tests/windows/setup`, and the programs that `tests/windows/env` has cargo build.
 
+#[path = "windows/firewall.rs"]
+mod firewall;
 #[path = "windows/machine.rs"]
 mod machine;
 #[path = "windows/throughput.rs"]

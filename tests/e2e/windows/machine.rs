@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::windows_pc::WindowsPc;
 
-const LIMIT: Duration = Duration::from_secs(10);
+/// How long Wine may take for what is quick.
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs `test` on a Windows that has the program `probe`.
-fn with_probe(test: impl FnOnce(&Lab, &WindowsPc) -> Result<()>) -> Result<()> {
+pub(crate) fn with_probe(test: impl FnOnce(&Lab, &WindowsPc) -> Result<()>) -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let pc = WindowsPc::boot(lab, &lab.pc)?;
         pc.install_helper("probe")?;
@@ -17,11 +18,12 @@ fn with_probe(test: impl FnOnce(&Lab, &WindowsPc) -> Result<()>) -> Result<()> {
     })
 }
 
-fn probe(lab: &Lab, pc: &WindowsPc, environment: &str, steps: &str) -> Result<Process> {
+/// Starts the program with an adapter `v6tun0`: see `tests/windows/relay/src/bin/probe`.
+pub(crate) fn probe(lab: &Lab, pc: &WindowsPc, environment: &str, steps: &str) -> Result<Process> {
     lab.pc.spawn("probe", &pc.command_line(environment, "probe", &format!("v6tun0 {steps}")))
 }
 
-fn has_device(lab: &Lab) -> Result<bool> {
+pub(crate) fn has_device(lab: &Lab) -> Result<bool> {
     Ok(lab.pc.run("ip link show v6tun0")?.success())
 }
 

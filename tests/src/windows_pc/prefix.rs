@@ -12,12 +12,13 @@ use crate::lab::program::target_dir;
 
 /// DLLs of Windows that are doubles here. They take the place of Wine's in its own folder, so that any program has
 /// them.
-const SYSTEM_DLLS: [&str; 2] = ["iphlpapi.dll", "wine_iphlpapi.dll"];
+const SYSTEM_DLLS: [&str; 3] = ["iphlpapi.dll", "wine_iphlpapi.dll", "hnetcfg.dll"];
 
 /// Wine is told that these are not its own.
 const OVERRIDES: &str = r#"
 [Software\\Wine\\DllOverrides]
 "iphlpapi"="native,builtin"
+"hnetcfg"="native,builtin"
 "#;
 
 /// Makes a prefix that links to the files of the template, so that it takes no room. Programs may add, remove and

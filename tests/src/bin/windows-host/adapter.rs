@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::ip;
 use crate::packets::{self, ORDER_REMOVED, Session};
 use crate::pc::{Pc, lock};
 use crate::windows_error::{Answer, WindowsError, word};
+use crate::{firewall, ip};
 
 /// What a new adapter's MTU is.
 const MTU: u64 = 65535;
@@ -66,6 +66,8 @@ fn create(pc: &Pc, connection: u64, name: &str, guid: &str) -> Answer {
         session: Arc::default(),
     };
     adapters.insert(name.to_owned(), adapter);
+    drop(adapters);
+    firewall::enforce(pc)?;
     Ok(index.to_string())
 }
 
@@ -93,6 +95,8 @@ pub(crate) fn remove(pc: &Pc, name: &str) -> bool {
     // Whoever waits for a packet of the device is told by that.
     let _ = ip::change(&format!("link del dev {name}"));
     pc.forget_interface(adapter.index);
+    // It says itself what it could not do.
+    let _ = firewall::enforce(pc);
     true
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pc::Pc;
 use crate::windows_error::{Answer, WindowsError};
-use crate::{adapter, addresses, changes, interfaces, packets, routes};
+use crate::{adapter, addresses, changes, firewall, interfaces, packets, routes};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -32,6 +32,7 @@ fn serve_kind(pc: &Pc, stream: TcpStream) -> io::Result<()> {
         }
         "session" => packets::serve(pc, &stream, argument),
         "iphlpapi" => serve_requests(stream, |request| answer(pc, request)),
+        "hnetcfg" => serve_requests(stream, |request| firewall::answer(pc, request)),
         "changes" => changes::serve(stream),
         _ => Err(io::Error::other(format!("an unknown kind of connection: {hello:?}"))),
     }

@@ -8,6 +8,7 @@
 //! | `wintun` | requests about adapters, which go when the connection ends |
 //! | `session` | the packets of the adapter that the argument names: see `packets` |
 //! | `iphlpapi` | requests about addresses, routes, interfaces and name servers |
+//! | `hnetcfg` | requests about the rules of the firewall: see `firewall` |
 //! | `changes` | what changes in the namespace, told by the host: see `changes` |
 //!
 //! A request is a line, its answer a line `ERROR LENGTH` and LENGTH bytes more; `ERROR` is a number of Windows, 0 for
@@ -26,8 +27,10 @@ mod adapter;
 mod addresses;
 mod changes;
 mod connection;
+mod firewall;
 mod interfaces;
 mod ip;
+mod nft;
 mod orders;
 mod packets;
 mod pc;

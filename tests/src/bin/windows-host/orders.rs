@@ -5,6 +5,8 @@
 //! | `remove ADAPTER` | the adapter is taken away under the hands of the program that uses it |
 //! | `stall ADAPTER`, `go-on ADAPTER` | nothing leaves its ring any more, or everything again |
 //! | `keep-orphans` | from now on the adapter of a killed process stays until somebody wants to create it |
+//! | `rules` | a line for each rule of the firewall: see `firewall` |
+//! | `add-rule KEY=VALUE...` | somebody else adds a rule to the firewall |
 //! | `name-servers` | a line `INTERFACE FAMILY SERVERS` for each that somebody has set |
 
 use std::fmt::Write as _;
@@ -15,7 +17,7 @@ use std::sync::atomic::Ordering;
 
 use crate::packets::{ORDER_GO_ON, ORDER_STALL};
 use crate::pc::{Pc, lock};
-use crate::{adapter, ip, packets};
+use crate::{adapter, firewall, ip, packets};
 
 /// Serves a test, one order after the other.
 pub(crate) fn serve(pc: &Pc, listener: &UnixListener) {
@@ -47,6 +49,8 @@ fn obey(pc: &Pc, line: &str) -> Result<String, String> {
             pc.keeps_orphans.store(true, Ordering::Relaxed);
             Ok(String::new())
         }
+        "rules" => Ok(firewall::list(pc, None)),
+        "add-rule" => firewall::add(pc, argument.split_whitespace()).map_err(|error| error.to_string()),
         "name-servers" => Ok(name_servers(pc)),
         _ => Err(format!("an unknown order: {line:?}")),
     }

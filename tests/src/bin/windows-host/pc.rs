@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use crate::adapter::Adapter;
+use crate::firewall::Rules;
 use crate::interfaces::Settings;
 use crate::ip::Family;
 use crate::routes::Made;
@@ -22,6 +23,8 @@ pub(crate) struct Pc {
     pub(crate) routes: Mutex<Vec<Made>>,
     /// By the indices of their interfaces, as they were written.
     pub(crate) name_servers: Mutex<BTreeMap<(u64, Family), String>>,
+    /// Of the firewall.
+    pub(crate) rules: Mutex<Rules>,
 }
 
 impl Pc {

@@ -9,9 +9,13 @@
 //! | `mtu=NUMBER`, `metric=NUMBER` | `GetIpInterfaceEntry`, `SetIpInterfaceEntry` of IPv6 |
 //! | `best=ADDRESS` | `GetBestRoute2`, and the source address that it gives |
 //! | `dns=SERVERS` | `SetInterfaceDnsSettings` of IPv6, and what `GetInterfaceDnsSettings` says then |
+//! | `rule=NAME,ACTION,PROTOCOL,ADDRESS,WHAT` | `INetFwRules::Add` of a rule for what comes in; WHAT is ports or ICMP types |
+//! | `no-rule=NAME`, `rules`, `is-rule=NAME` | `INetFwRules::Remove`, the names that it enumerates, `INetFwRules::Item` |
 //! | `session` | `WintunStartSession` |
 //! | `receive` | waits for packets until the adapter is gone, and says how long each is |
 //! | `wait` | waits for the end of the process |
+
+mod firewall;
 
 use std::error::Error;
 use std::ffi::c_void;
@@ -79,6 +83,10 @@ impl Probe {
             "mtu" | "metric" => self.interface(what, argument.parse()?),
             "best" => return best(argument.parse()?),
             "dns" => return Ok(name_servers(argument)),
+            "rule" => return Ok(firewall::add(argument)),
+            "no-rule" => return Ok(firewall::remove(argument)),
+            "is-rule" => return Ok(firewall::item(argument)),
+            "rules" => return Ok(firewall::names()),
             "session" => return self.start_session(),
             "receive" => return self.receive(),
             "wait" => loop {
