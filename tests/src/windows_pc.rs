@@ -143,6 +143,18 @@ impl WindowsPc {
         self.machine.run(&self.wine("", arguments))
     }
 
+    /// Closes the window of the console that a program runs in: Windows calls its handlers, and ends it when they have
+    /// returned, or after five seconds.
+    ///
+    /// # Errors
+    /// No such program runs.
+    pub fn close_window(&self, program: &str) -> Result<()> {
+        let close = self.prefix.join(prefix::CLOSE_WINDOW);
+        let closed = self.run(&format!("{} {program}.exe", close.display()))?;
+        ensure!(closed.success(), "the window of {program} cannot be closed: {closed:?}");
+        Ok(())
+    }
+
     /// Waits until no adapter has this name: until all that a program did through it is undone.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
 use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::windows_pc::WindowsPc;
 
@@ -146,5 +147,35 @@ fn an_adapter_that_is_taken_away_ends_what_is_received() -> Result<()> {
         process.wait_for_line("receive ", LIMIT).context("it still receives")?;
         ensure!(!has_device(lab)?, "the device is there");
         Ok(())
+    })
+}
+
+#[test]
+fn ctrl_c_and_a_closed_window_call_a_programs_handlers() -> Result<()> {
+    with_probe(|lab, pc| {
+        let mut process = probe(lab, pc, "", "handler wait")?;
+        process.wait_for_line("handler 0", LIMIT)?;
+        process.signal(Signal::INT)?;
+        process.wait_for_line("event 0", LIMIT)?;
+        process.wait_for_line("done", LIMIT)?;
+        ensure!(process.is_running()?, "it has taken care of the event itself");
+
+        pc.close_window("probe")?;
+        process.wait(LIMIT).context("it still runs")?;
+        ensure!(process.stdout().ends_with("event 2\ndone\n"), "{}", process.stdout());
+        pc.wait_until_gone("v6tun0")
+    })
+}
+
+#[test]
+fn a_windows_that_is_dropped_leaves_no_program_running() -> Result<()> {
+    let lab = Lab::build()?;
+    let pc = WindowsPc::boot(&lab, &lab.pc)?;
+    let inhabitants = || lab.pc.run(&format!("ip netns pids {}", lab.pc.name()));
+    ensure!(inhabitants()?.stdout.lines().count() > 4, "where are Wine's helpers?");
+    drop(pc);
+    wait_until("Wine's helpers to go", LIMIT, || {
+        // The one that asks is there, too.
+        Ok(inhabitants()?.stdout.lines().count() <= 2)
     })
 }

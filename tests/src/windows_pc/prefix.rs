@@ -14,6 +14,9 @@ use crate::lab::program::target_dir;
 /// them.
 const SYSTEM_DLLS: [&str; 3] = ["iphlpapi.dll", "wine_iphlpapi.dll", "hnetcfg.dll"];
 
+/// Does what closing a window does; lies in the prefix's own folder.
+pub(super) const CLOSE_WINDOW: &str = "close-window.exe";
+
 /// Wine is told that these are not its own.
 const OVERRIDES: &str = r#"
 [Software\\Wine\\DllOverrides]
@@ -52,6 +55,7 @@ pub(super) fn furnish(prefix: &Path, programs: &Path) -> Result<()> {
         }
         fs::copy(doubles.join(dll), place).context(dll)?;
     }
+    fs::copy(doubles.join(CLOSE_WINDOW), prefix.join(CLOSE_WINDOW)).context(CLOSE_WINDOW)?;
     let mut registry = OpenOptions::new().append(true).open(prefix.join("user.reg")).context("user.reg")?;
     registry.write_all(OVERRIDES.as_bytes()).context("user.reg")?;
     fs::create_dir(programs).context("a folder for programs")?;

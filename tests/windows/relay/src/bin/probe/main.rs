@@ -13,6 +13,7 @@
 //! | `no-rule=NAME`, `rules`, `is-rule=NAME` | `INetFwRules::Remove`, the names that it enumerates, `INetFwRules::Item` |
 //! | `session` | `WintunStartSession` |
 //! | `receive` | waits for packets until the adapter is gone, and says how long each is |
+//! | `handler` | `SetConsoleCtrlHandler`: from then on, a line `event NUMBER` when Windows calls, and `done` a while later |
 //! | `wait` | waits for the end of the process |
 
 mod firewall;
@@ -24,12 +25,14 @@ use std::process::ExitCode;
 use std::ptr::null;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{HANDLE, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::*;
 use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_INET};
-use windows_sys::core::{GUID, PWSTR};
+use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
+use windows_sys::core::{BOOL, GUID, PWSTR};
 use wintun::{Adapter, MIN_RING_CAPACITY, Session};
 
 const ADAPTER_GUID: u128 = 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef;
@@ -89,6 +92,7 @@ impl Probe {
             "rules" => return Ok(firewall::names()),
             "session" => return self.start_session(),
             "receive" => return self.receive(),
+            "handler" => handle_events(),
             "wait" => loop {
                 thread::park();
             },
@@ -160,6 +164,18 @@ impl Probe {
             }
         }
     }
+}
+
+fn handle_events() -> u32 {
+    // SAFETY: the handler is a function.
+    u32::from(unsafe { SetConsoleCtrlHandler(Some(on_event), 1) } == 0)
+}
+
+extern "system" fn on_event(event: u32) -> BOOL {
+    println!("event {event}");
+    thread::sleep(Duration::from_millis(300));
+    println!("done");
+    1
 }
 
 fn best(destination: Ipv6Addr) -> Result<String, Box<dyn Error>> {
