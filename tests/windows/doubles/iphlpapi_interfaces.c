@@ -71,6 +71,29 @@ DWORD WINAPI our_SetIpInterfaceEntry(PMIB_IPINTERFACE_ROW row)
                     index_of(&row->InterfaceLuid, row->InterfaceIndex), mtu, row->UseAutomaticMetric, metric);
 }
 
+/* ---- names: Wine goes on knowing an interface that has gone, and takes it for the new one of its name ---- */
+
+DWORD WINAPI our_ConvertInterfaceAliasToLuid(const WCHAR *alias, NET_LUID *luid)
+{
+    char name[128], *index;
+    if (!alias || !luid || !WideCharToMultiByte(CP_UTF8, 0, alias, -1, name, sizeof name, NULL, NULL)
+        || host_ask(&index, "index-named %s", name))
+        return ERROR_INVALID_PARAMETER;
+    NET_IFINDEX found = strtoul(index, NULL, 10);
+    free(index);
+    return ConvertInterfaceIndexToLuid(found, luid);
+}
+
+DWORD WINAPI our_ConvertInterfaceLuidToAlias(const NET_LUID *luid, WCHAR *alias, SIZE_T room)
+{
+    char *name;
+    if (!luid || !alias || host_ask(&name, "name %lu", index_of(luid, 0)))
+        return ERROR_INVALID_PARAMETER;
+    int written = MultiByteToWideChar(CP_UTF8, 0, name, -1, alias, (int)room);
+    free(name);
+    return written ? ERROR_SUCCESS : ERROR_NOT_ENOUGH_MEMORY;
+}
+
 /* ---- GUIDs: an adapter has the one that it was created with, any other interface the one that Wine makes up ---- */
 
 static const char *write_guid(const GUID *guid, char to[39])

@@ -56,8 +56,7 @@ fn create(pc: &Pc, connection: u64, name: &str, guid: &str) -> Answer {
         WindowsError::INVALID_PARAMETER
     })?;
     ip::change(&format!("link set dev {name} mtu {MTU} up"))?;
-    let found = ip::links().into_iter().find(|(_, link)| link.name == name);
-    let (index, _) = found.ok_or(WindowsError::GEN_FAILURE)?;
+    let index = ip::index_of(name)?.parse().map_err(|_| WindowsError::GEN_FAILURE)?;
     let adapter = Adapter {
         device: Arc::new(device),
         index,

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::pc::Pc;
-use crate::windows_error::{Answer, WindowsError};
-use crate::{adapter, addresses, changes, firewall, interfaces, packets, routes};
+use crate::windows_error::{Answer, WindowsError, parsed, word};
+use crate::{adapter, addresses, changes, firewall, interfaces, ip, packets, routes};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -79,6 +79,8 @@ fn answer(pc: &Pc, request: &str) -> Answer {
         "interfaces" => interfaces::list(pc, &mut words),
         "interface" => interfaces::one(pc, &mut words),
         "set-interface" => interfaces::set(pc, &mut words),
+        "name" => parsed(&mut words).and_then(ip::name_of),
+        "index-named" => word(&mut words).and_then(ip::index_of),
         "guid" => interfaces::guid(pc, &mut words),
         "index" => interfaces::index(pc, &mut words),
         "dns" => interfaces::name_servers(pc, &mut words),

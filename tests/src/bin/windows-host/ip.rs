@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::windows_error::WindowsError;
+use crate::windows_error::{Answer, WindowsError};
 
 /// A family as the doubles write it: 4, 6, or 0 for both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,6 +130,12 @@ pub(crate) fn links() -> BTreeMap<u64, Link> {
 /// The name of an interface.
 pub(crate) fn name_of(index: u64) -> Result<String, WindowsError> {
     links().remove(&index).map(|link| link.name).ok_or(WindowsError::NOT_FOUND)
+}
+
+/// The index of an interface, as text.
+pub(crate) fn index_of(name: &str) -> Answer {
+    let found = links().into_iter().find(|(_, link)| link.name == name);
+    found.map(|(index, _)| index.to_string()).ok_or(WindowsError::NOT_FOUND)
 }
 
 /// Reads `address/length`, an address alone, or `default`.
