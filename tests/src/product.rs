@@ -8,6 +8,7 @@ use std::net::Ipv6Addr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,6 +20,7 @@ mod bare;
 
 use crate::lab::address::{VPS_IPV4, leasable};
 use crate::lab::{Finished, Lab, Namespace, Process};
+use crate::windows_pc::{WindowsPc, windows_path};
 
 /// How long a program may take from its start to its ready line.
 const READY_LIMIT: Duration = Duration::from_secs(15);
@@ -33,6 +35,8 @@ pub struct Installation {
     program: String,
     path: String,
     host: Namespace,
+    /// The Windows that it is a program of; `None`: it is one of Linux.
+    windows: Option<Arc<WindowsPc>>,
     dir: PathBuf,
     config: PathBuf,
     is_told_its_config: bool,
@@ -115,6 +119,7 @@ impl Installation {
     /// A folder for the state and one for the run, and nothing in them.
     fn without_files(lab: &Lab, program: &str, host: &Namespace) -> Result<Self> {
         let path = lab.product(program)?;
+        let windows = if program == "v6tun-client" { lab.windows_on(host)? } else { None };
         let dir = (1..)
             .map(|number| lab.dir().join(format!("{}-{program}-{number}", host.role())))
             .find(|dir| !dir.exists())
@@ -130,6 +135,7 @@ impl Installation {
             program: program.to_owned(),
             path,
             host: host.clone(),
+            windows,
             dir,
             config,
             is_told_its_config: true,
@@ -210,7 +216,7 @@ impl Installation {
     /// # Errors
     /// The program cannot be started.
     pub fn start_up(&self) -> Result<Process> {
-        self.host.spawn(&self.program, &self.command_line("up"))
+        self.start("up")
     }
 
     /// Runs `down`, which must succeed.
@@ -244,12 +250,27 @@ impl Installation {
     /// The whole command line of a subcommand.
     #[must_use]
     pub fn command_line(&self, subcommand: &str) -> String {
-        let (path, dir) = (&self.path, self.dir.display());
         let config = match self.is_told_its_config {
-            true => format!("--config {} ", self.config.display()),
+            true => format!("--config {} ", self.as_it_sees(&self.config)),
             false => String::new(),
         };
-        format!("{path} {subcommand} {config}--state-dir {dir}/state --runtime-dir {dir}/run")
+        let [state, run] = ["state", "run"].map(|folder| self.as_it_sees(&self.dir.join(folder)));
+        let arguments = format!("{subcommand} {config}--state-dir {state} --runtime-dir {run}");
+        match &self.windows {
+            Some(windows) => windows.command_line("", &self.program, &arguments),
+            None => format!("{} {arguments}", self.path),
+        }
+    }
+
+    /// A path as the program writes it.
+    fn as_it_sees(&self, path: &Path) -> String {
+        if self.windows.is_some() { windows_path(path) } else { path.display().to_string() }
+    }
+
+    /// The Windows that it is a program of.
+    #[must_use]
+    pub fn windows(&self) -> Option<&WindowsPc> {
+        self.windows.as_deref()
     }
 }
 

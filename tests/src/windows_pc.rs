@@ -165,6 +165,24 @@ impl WindowsPc {
         })
     }
 
+    /// Has all of the PC's Windows programs that run now share one processor with their wineserver, which each packet
+    /// asks several times: on two, every question wakes the other processor up, and what a measurement finds is how
+    /// long that takes.
+    ///
+    /// # Errors
+    /// `taskset` refuses.
+    pub fn share_one_processor(&self) -> Result<()> {
+        let inhabitants = self.machine.output(&format!("ip netns pids {}", self.machine.name()))?;
+        let is_wine = |id: &&str| {
+            let program = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
+            program.starts_with(Path::new(WINE).parent().unwrap_or(Path::new("/")))
+        };
+        for id in inhabitants.split_whitespace().filter(is_wine) {
+            self.machine.output(&format!("taskset --all-tasks --cpu-list --pid 0 {id}"))?;
+        }
+        Ok(())
+    }
+
     /// Gives an order to `windows-host`, whose source tells which there are, and returns its answer.
     ///
     /// # Errors

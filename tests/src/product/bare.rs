@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::{Installation, READY_LIMIT};
@@ -127,7 +128,9 @@ impl Installation {
     /// # Errors
     /// The program cannot be started.
     pub fn start(&self, subcommand: &str) -> Result<Process> {
-        self.host.spawn(&self.program, &self.command_line(subcommand))
+        let process = self.host.spawn(&self.program, &self.command_line(subcommand))?;
+        // Wine makes a Ctrl-C of it; it knows no other signal.
+        Ok(if self.windows.is_some() { process.stopped_by(Signal::INT) } else { process })
     }
 
     /// Runs a subcommand to its end with `input` on its standard input.
