@@ -11,6 +11,7 @@ use v6tun_tests::lab::address::{ON_LINK_PREFIX, SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Options, Process, VpsShape, advertise_address, wait_until};
 use v6tun_tests::product::{FreshServer, Installation, client_toml};
 
+use crate::options;
 use crate::tools::{connection, latest_handshake, must_reach, wait_for_address};
 
 /// How soon a lent address must leave the uplink again.
@@ -118,7 +119,7 @@ fn a_client_that_is_moved_late_is_not_moved_to_an_address_that_a_neighbour_has()
 
 #[test]
 fn what_the_host_itself_uses_is_left_out_of_the_pool() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let ssh = connection(&lab.site, &lab.vps, leasable(5), 22)?;
         let bound = lab.vps.enter(|| Ok(std::net::TcpListener::bind((leasable(6), 8080))?))?;
         let server = Installation::bare(lab, "v6tun-server", &lab.vps)?;
@@ -145,7 +146,7 @@ fn what_the_host_itself_uses_is_left_out_of_the_pool() -> Result<()> {
 
 #[test]
 fn an_address_that_ssh_uses_when_its_turn_comes_is_not_lent() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let pc = server.client(lab, &lab.pc)?;
         ensure!(pc.join(&server.invitation)?.success(), "it does not join");
@@ -168,7 +169,7 @@ fn an_address_that_ssh_uses_when_its_turn_comes_is_not_lent() -> Result<()> {
 
 #[test]
 fn boot_configuration_that_puts_a_lent_address_back_is_undone_within_a_second_and_logged() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let pc = server.client(lab, &lab.pc)?;
         let _connected = pc.up_with(&server.invitation)?;

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, VPS_IPV4, leasable};
-use v6tun_tests::lab::{Lab, Namespace, Options, Process, wait_until};
+use v6tun_tests::lab::{Lab, Namespace, Process, wait_until};
 use v6tun_tests::product::{Installation, PORT, server_toml};
 use v6tun_tests::stock_wireguard::{Implementation, StockWireGuard};
 use v6tun_tests::turtle_site::DANCES;
+
+use crate::options;
 
 /// The neighbour's IPv4 address.
 const NEIGHBOUR_IPV4: &str = "203.0.113.234";
@@ -44,7 +46,7 @@ struct Direction<'a> {
 
 #[test]
 fn stock_peers_work_with_v6tun_both_ways_through_a_rekey() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = Installation::new(lab, "v6tun-server", &lab.vps)?;
         let laptop = Installation::new(lab, "v6tun-client", &lab.laptop)?;
         server.write_config(&server_toml(&[leasable(0)], &[&laptop]))?;

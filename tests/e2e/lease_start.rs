@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, leasable};
-use v6tun_tests::lab::{Lab, Options, wait_until};
+use v6tun_tests::lab::{Lab, wait_until};
 use v6tun_tests::product::Deployment;
 
+use crate::options;
 use crate::tools::{must_reach, ping, round_trip};
 
 /// An address of the prefix that the VPS itself does not have.
@@ -15,7 +16,7 @@ const FREE: std::net::Ipv6Addr =
 
 #[test]
 fn a_cold_router_delays_the_first_ping_by_less_than_5_ms() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
@@ -52,7 +53,7 @@ fn unicast_probe_is_answered(lab: &Lab, address: std::net::Ipv6Addr) -> Result<b
 
 #[test]
 fn the_routers_unicast_solicitations_are_answered() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
@@ -68,7 +69,7 @@ fn the_routers_unicast_solicitations_are_answered() -> Result<()> {
 
 #[test]
 fn multicast_solicitations_are_answered_with_the_vpss_own_mac() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
@@ -91,7 +92,7 @@ fn multicast_solicitations_are_answered_with_the_vpss_own_mac() -> Result<()> {
 
 #[test]
 fn an_address_that_another_machine_held_moves_over_with_no_packet_lost() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install_with_pool(lab, &[FREE, leasable(1)])?;
         let _server = deployment.server.up()?;
         lab.neighbour.ip(&format!("address add {FREE}/64 dev ens3 nodad"))?;
@@ -110,7 +111,7 @@ fn an_address_that_another_machine_held_moves_over_with_no_packet_lost() -> Resu
 
 #[test]
 fn the_vps_still_reaches_the_site_and_is_reached_while_it_lends_its_preferred_source() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install_with_pool(lab, &[leasable(15), leasable(14)])?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;

@@ -16,7 +16,16 @@ mod pc_untouched;
 mod service;
 mod tools;
 mod turtle;
+mod unreachable;
 mod vps_killed;
 mod vps_restored;
 mod vps_route;
 mod vps_shared;
+
+use v6tun_tests::lab::Options;
+
+/// The lab that tests of a client's behaviour begin with: `windows.rs` has the same tests in a lab whose PC runs the
+/// other client.
+fn options() -> Options {
+    Options::default()
+}

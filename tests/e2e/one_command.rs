@@ -12,6 +12,7 @@ use v6tun_tests::lab::{Lab, Namespace, Options, Snapshot, VpsShape, wait_for};
 use v6tun_tests::product::{FreshServer, Installation, PORT};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
+use crate::options;
 use crate::tools::{must_reach, round_trip, wait_until_settled};
 
 /// Each way of the slow path.
@@ -21,7 +22,7 @@ const FIRST_PING_LIMIT: Duration = Duration::from_secs(1);
 
 /// Two commands, and all that must come of them; then two more, and all is as before.
 fn assert_two_commands_do(shape: VpsShape) -> Result<()> {
-    Lab::run(&Options::with_vps(shape), |lab| {
+    Lab::run(&Options { vps_shape: shape, ..options() }, |lab| {
         wait_until_settled(&lab.pc)?;
         let before = [Snapshot::take(&lab.vps)?, Snapshot::take(&lab.pc)?];
         ensure!(page(&lab.pc)?.contains(KEEPS_STILL), "it dances before");
@@ -65,7 +66,7 @@ fn two_commands_do_where_a_prefix_is_routed_to_the_vps() -> Result<()> {
 
 #[test]
 fn a_fresh_pc_pings_within_a_second_through_a_path_of_20_ms() -> Result<()> {
-    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+    Lab::run(&Options { vps_shape: VpsShape::OneOnLink, ..options() }, |lab| {
         let server = FreshServer::up(lab)?;
         let door = SocketAddr::from((CARRIER_SIDE, PORT));
         let relay = Relay::start(&lab.provider, door, SocketAddr::from((VPS_IPV4, PORT)), ONE_WAY)?;
@@ -98,7 +99,7 @@ fn time_to_first_ping(client: &Installation, invitation: &str) -> Result<Duratio
 
 #[test]
 fn the_files_that_up_writes_are_the_owners_alone_and_serve_the_next_up_without_an_invitation() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         ensure!(
             !server.process.stderr().contains("v6tun1:"),
@@ -125,7 +126,7 @@ fn the_files_that_up_writes_are_the_owners_alone_and_serve_the_next_up_without_a
 #[test]
 fn init_writes_the_configuration_alone_and_a_dry_run_nothing() -> Result<()> {
     for shape in [VpsShape::SeventeenListed, VpsShape::OneOnLink, VpsShape::RoutedPrefix] {
-        Lab::run(&Options::with_vps(shape), |lab| {
+        Lab::run(&Options { vps_shape: shape, ..options() }, |lab| {
             let before = Snapshot::take(&lab.vps)?;
             let server = Installation::bare(lab, "v6tun-server", &lab.vps)?;
             let shown = server.must("up --dry-run")?;
@@ -146,7 +147,7 @@ fn init_writes_the_configuration_alone_and_a_dry_run_nothing() -> Result<()> {
 
 #[test]
 fn an_invitation_is_read_from_standard_input() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let client = server.client(lab, &lab.pc)?;
         // As it is pasted: the whole line, with what a terminal puts around it.

@@ -1,16 +1,18 @@
 //! Packets of every size get through.
 
 use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options};
 use v6tun_tests::product::Deployment;
+
+use crate::options;
 
 /// IPv6 and ICMPv6 headers around what `ping -s` counts, bytes.
 const HEADERS: u64 = 48;
 
 #[test]
 fn packets_up_to_the_leased_mtu_pass_unfragmented_and_larger_ones_in_fragments() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;

@@ -2,14 +2,15 @@
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV4, SITE_IPV6};
-use v6tun_tests::lab::{Ipv4Snapshot, Lab, Options, Snapshot};
+use v6tun_tests::lab::{Ipv4Snapshot, Lab, Snapshot};
 use v6tun_tests::product::Deployment;
 
+use crate::options;
 use crate::tools::{hops, must_reach};
 
 #[test]
 fn the_pcs_ipv4_is_byte_identical_before_during_and_after() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let before = Ipv4Snapshot::take(&lab.pc)?;
         let way = hops(&lab.pc, SITE_IPV4)?;
@@ -27,7 +28,7 @@ fn the_pcs_ipv4_is_byte_identical_before_during_and_after() -> Result<()> {
 
 #[test]
 fn the_whole_pc_is_as_before_after_down_and_after_a_kill_and_down() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let settled = || Ok(lab.pc.output("ip -6 address show tentative")?.is_empty());

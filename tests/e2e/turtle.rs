@@ -5,16 +5,17 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::{PROVIDER_IPV6, SITE_IPV4, SITE_IPV6, SITE_NAME, VPS_IPV4, leasable};
-use v6tun_tests::lab::{Lab, Options};
 use v6tun_tests::product::{Deployment, PORT};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
+use crate::options;
 use crate::tools::{hops, must_reach};
 
 #[test]
 fn the_turtle_dances() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let page = || lab.pc.output(&format!("curl -sS -m 10 http://{SITE_NAME}/"));
         ensure!(page()?.contains(KEEPS_STILL), "it dances before");
@@ -33,7 +34,7 @@ fn the_turtle_dances() -> Result<()> {
 
 #[test]
 fn traceroute_shows_a_global_address_of_the_vps_and_then_the_providers_router() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
@@ -50,7 +51,7 @@ fn traceroute_shows_a_global_address_of_the_vps_and_then_the_providers_router() 
 
 #[test]
 fn the_site_opens_a_tcp_connection_to_the_pc() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
@@ -79,7 +80,7 @@ fn the_site_opens_a_tcp_connection_to_the_pc() -> Result<()> {
 
 #[test]
 fn two_clients_get_two_addresses_and_reach_each_other_and_the_site() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
         let _pc = deployment.pc.up()?;
@@ -108,7 +109,7 @@ fn two_clients_get_two_addresses_and_reach_each_other_and_the_site() -> Result<(
 
 #[test]
 fn the_client_waits_for_a_server_that_starts_later() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let mut client = deployment.pc.start_up()?;
         let _server = deployment.server.up()?;
@@ -119,7 +120,7 @@ fn the_client_waits_for_a_server_that_starts_later() -> Result<()> {
 
 #[test]
 fn a_restarted_server_serves_the_same_client_with_the_same_address() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let server = deployment.server.up()?;
         let _client = deployment.pc.up()?;

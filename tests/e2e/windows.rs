@@ -1,4 +1,4 @@
-//! The Windows client in the lab, under Wine: what is about Windows alone, and the tests of the Linux client that hold
+//! The Windows client in the lab, under Wine: what is about Windows alone, and those tests of the Linux client that hold
 //! for any.
 //!
 //! Needs `tests/windows/setup`, and the programs that `tests/windows/env` has cargo build.
@@ -9,4 +9,23 @@ mod firewall;
 mod machine;
 #[path = "windows/throughput.rs"]
 mod throughput;
+
+// From one source with the tests of the Linux client.
+mod address_conflicts;
+mod clients;
+mod interop;
+mod invitations;
+mod lease_start;
+mod one_command;
+mod path;
+mod pc_untouched;
 mod tools;
+mod turtle;
+mod unreachable;
+
+use v6tun_tests::lab::{Options, System};
+
+/// The lab that tests of a client's behaviour begin with.
+fn options() -> Options {
+    Options { pc: System::Windows, ..Options::default() }
+}

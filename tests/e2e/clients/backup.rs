@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options, wait_until};
+use v6tun_tests::lab::{Lab, wait_until};
 
 use super::Scene;
+use crate::options;
 use crate::tools::must_reach;
 
 /// The longest that a client may take: its server is silent for the whole time of the move.
@@ -16,7 +17,7 @@ const RETURN_LIMIT: Duration = Duration::from_secs(40);
 
 #[test]
 fn after_backup_wipe_restore_and_up_the_same_clients_come_back_by_themselves() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut scene = Scene::set(lab)?;
         let addresses = [scene.pc.address()?, scene.laptop.address()?];
         let open = scene.server.installation.invite("later")?;
@@ -69,7 +70,7 @@ fn wipe(scene: &mut Scene<'_>) -> Result<()> {
 
 #[test]
 fn a_restore_over_a_configuration_or_beside_a_running_server_is_refused() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let file = lab.dir().join("v6tun.backup");
         scene.must(&format!("backup {}", file.display()))?;

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
 use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::{SITE_IPV6, leasable};
-use v6tun_tests::lab::{Lab, Options};
 use v6tun_tests::product::{FreshServer, Installation, client_toml};
 
 use super::{Scene, new_public_key};
+use crate::options;
 use crate::tools::must_reach;
 
 /// The life of a client that never connects.
@@ -38,7 +39,7 @@ fn live_a_clients_life(server: &Installation) -> Result<()> {
 
 #[test]
 fn a_clients_life_is_the_same_beside_a_running_server_and_without_one() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         live_a_clients_life(&server.installation).context("beside a running server")?;
         server.installation.down()?;
@@ -48,7 +49,7 @@ fn a_clients_life_is_the_same_beside_a_running_server_and_without_one() -> Resul
 
 #[test]
 fn a_client_that_was_added_connects_without_a_restart() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let pc = Installation::new(lab, "v6tun-client", &lab.pc)?;
         pc.write_config(&client_toml(&server.installation))?;
@@ -64,7 +65,7 @@ fn a_client_that_was_added_connects_without_a_restart() -> Result<()> {
 
 #[test]
 fn what_was_acknowledged_survives_a_kill_right_after_it() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut scene = Scene::set(lab)?;
         scene.must(&format!("client add tv --public-key {}", new_public_key()?))?;
         scene.crash_and_restart()?;
@@ -92,7 +93,7 @@ fn free_address(server: &Installation) -> Result<Ipv6Addr> {
 
 #[test]
 fn a_renamed_client_stays_connected() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut scene = Scene::set(lab)?;
         scene.must("client rename pc desk")?;
         must_reach(&lab.pc, SITE_IPV6)?;

@@ -6,16 +6,17 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::{SITE_IPV6, VPS_IPV4, VPS_NAME};
-use v6tun_tests::lab::{Lab, Options};
 use v6tun_tests::product::{FreshServer, PORT};
 
 use super::Scene;
+use crate::options;
 use crate::tools::must_reach;
 
 #[test]
 fn a_script_learns_by_the_exit_code_whether_the_client_is_connected() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         assert_eq!(scene.pc.run("status --wait 5")?.code, Some(0));
         scene.pc.down()?;
@@ -31,7 +32,7 @@ fn a_script_learns_by_the_exit_code_whether_the_client_is_connected() -> Result<
 
 #[test]
 fn forget_removes_key_state_and_configuration_once_it_is_told_to() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let etc = scene.pc.config().parent().context("a folder")?.to_owned();
         ensure!(!scene.pc.run("forget --yes")?.success(), "it forgets what it is using");
@@ -53,7 +54,7 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 #[test]
 fn a_name_is_looked_up_again_when_the_server_is_silent() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut server = FreshServer::up(lab)?;
         let invitation = server.installation.invite(&format!("pc --endpoint {VPS_NAME}:{PORT}"))?;
         let client = server.client(lab, &lab.pc)?;
@@ -78,7 +79,7 @@ fn a_name_is_looked_up_again_when_the_server_is_silent() -> Result<()> {
 
 #[test]
 fn the_last_lease_is_remembered() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let address = scene.pc.address()?;
         scene.pc.down()?;

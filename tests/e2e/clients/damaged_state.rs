@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options, wait_until};
+use v6tun_tests::lab::{Lab, wait_until};
 
 use super::{Scene, new_public_key};
+use crate::options;
 use crate::tools::must_reach;
 
 /// The file and its copy.
@@ -32,7 +33,7 @@ fn wait_for_the_pc(scene: &Scene<'_>) -> Result<()> {
 
 #[test]
 fn a_damaged_state_file_is_replaced_by_its_copy_and_told() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut scene = Scene::set(lab)?;
         // Two saves later both files know the clients.
         scene.must(&format!("client add tv --public-key {}", new_public_key()?))?;
@@ -61,7 +62,7 @@ fn a_damaged_state_file_is_replaced_by_its_copy_and_told() -> Result<()> {
 
 #[test]
 fn with_both_files_damaged_the_server_lends_nothing_that_may_be_taken() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         scene.server.installation.down()?;
         for file in files(&scene) {

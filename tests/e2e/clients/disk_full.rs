@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options, Process};
+use v6tun_tests::lab::{Lab, Process};
 use v6tun_tests::product::Installation;
 
 use super::new_public_key;
+use crate::options;
 use crate::tools::{must_reach, ping};
 
 /// Enough for the state of a few clients and the journal.
@@ -47,7 +48,7 @@ fn fill(path: &PathBuf) -> Result<()> {
 
 #[test]
 fn a_full_disk_refuses_enrolment_with_the_reason_and_disturbs_nobody() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = Installation::bare(lab, "v6tun-server", &lab.vps)?;
         let mut process = start_on_a_small_disk(&server)?;
         let first = server.invitation_line(&mut process)?;

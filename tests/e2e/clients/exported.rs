@@ -10,6 +10,7 @@ use v6tun_tests::product::FreshServer;
 use v6tun_tests::stock_wireguard::WgQuick;
 use v6tun_tests::turtle_site::DANCES;
 
+use crate::options;
 use crate::tools::must_reach;
 
 /// The value of a line `key = value`.
@@ -66,7 +67,7 @@ fn assert_shown_once(server: &FreshServer, exported: &str) -> Result<()> {
 
 #[test]
 fn a_stock_client_whose_key_was_given_needs_its_key_line_alone() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let key = PrivateKey::generate()?;
         server.installation.must(&format!("client add router --public-key {}", key.public_key()))?;
@@ -89,7 +90,7 @@ fn a_stock_client_whose_key_was_given_needs_its_key_line_alone() -> Result<()> {
 
 #[test]
 fn an_export_is_drawn_for_a_phone() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         for command in ["client export phone --generate --qr", "invite pc --qr"] {
             let drawn = server.installation.must(command)?;

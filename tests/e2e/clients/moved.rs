@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, leasable};
-use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
+use v6tun_tests::lab::{Lab, Snapshot, wait_until};
 
 use super::Scene;
+use crate::options;
 use crate::tools::{latest_handshake, must_reach, wait_for_address};
 
 /// From the acknowledgement to an answer from the new address.
@@ -14,7 +15,7 @@ const MOVE_LIMIT: Duration = Duration::from_secs(2);
 
 #[test]
 fn a_moved_client_answers_at_its_new_address_without_another_handshake() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut scene = Scene::set(lab)?;
         let (old, new) = (scene.pc.address()?, leasable(11));
         let handshake = latest_handshake(&scene.pc)?;
@@ -38,7 +39,7 @@ fn a_moved_client_answers_at_its_new_address_without_another_handshake() -> Resu
 
 #[test]
 fn a_move_that_cannot_be_is_refused_and_costs_the_client_nothing() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let (own, used) = (scene.pc.address()?, leasable(9));
         let _listener = lab.vps.enter(|| Ok(std::net::TcpListener::bind((used, 8080))?))?;
@@ -57,7 +58,7 @@ fn a_move_that_cannot_be_is_refused_and_costs_the_client_nothing() -> Result<()>
 
 #[test]
 fn a_client_that_is_away_finds_its_new_address_when_it_comes() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         scene.pc.down()?;
         scene.must(&format!("client move pc {}", leasable(11)))?;
@@ -69,7 +70,7 @@ fn a_client_that_is_away_finds_its_new_address_when_it_comes() -> Result<()> {
 
 #[test]
 fn the_vps_is_as_before_after_clients_moved_and_went() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let before = Snapshot::take(&lab.vps)?;
         let scene = Scene::set(lab)?;
         scene.must(&format!("client move pc {}", leasable(11)))?;

@@ -4,10 +4,11 @@ use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{NEIGHBOUR_IPV6, SITE_IPV6, VPS_IPV4, leasable};
-use v6tun_tests::lab::{Finished, Lab, Options};
+use v6tun_tests::lab::{Finished, Lab};
 use v6tun_tests::product::{Deployment, FreshServer, Installation, PORT, server_toml};
 
 use super::{Scene, new_public_key};
+use crate::options;
 use crate::tools::must_reach;
 
 /// Exit code 1 or 2 with what, why and a hint; a word that the command line has no place for is told with usage.
@@ -28,7 +29,7 @@ fn assert_told(finished: &Finished, parts: &[&str]) -> Result<()> {
 
 #[test]
 fn what_stands_in_the_configuration_is_changed_there_and_the_line_is_named() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         let config = std::fs::read_to_string(deployment.server.config())?;
         let line = config.lines().position(|line| line == "name = \"pc\"").context("no pc")?;
@@ -57,7 +58,7 @@ fn what_stands_in_the_configuration_is_changed_there_and_the_line_is_named() -> 
 
 #[test]
 fn names_keys_and_addresses_that_are_taken_or_unfit_are_refused() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let (key, new) = (scene.pc.read_public_key()?.to_string(), new_public_key()?);
         let own = scene.server.installation.public_key().to_owned();
@@ -99,7 +100,7 @@ fn server_of_two(lab: &Lab) -> Result<Installation> {
 
 #[test]
 fn a_full_pool_refuses_the_next_client_with_the_reason_and_keeps_the_others() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = server_of_two(lab)?;
         let process = server.up()?;
         let invitations = [server.invite("pc")?, server.invite("laptop")?];
@@ -136,7 +137,7 @@ fn a_full_pool_refuses_the_next_client_with_the_reason_and_keeps_the_others() ->
 
 #[test]
 fn an_invitation_that_could_lead_nowhere_is_not_made() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         for (options, part) in [
             ("tv --endpoint 203.0.113.233:0", "port"),

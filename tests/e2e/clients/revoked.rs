@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options, Process, wait_until};
+use v6tun_tests::lab::{Lab, Process, wait_until};
 
 use super::Scene;
+use crate::options;
 use crate::tools::{must_reach, ping};
 
 /// From the acknowledgement to the client's last packet, either way.
@@ -45,7 +46,7 @@ fn now() -> Result<f64> {
 
 #[test]
 fn the_last_packet_of_a_revoked_client_goes_within_a_second_and_another_loses_none() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let address = scene.pc.address()?;
         let watch = Watch::start(lab, address)?;
@@ -79,7 +80,7 @@ fn the_last_packet_of_a_revoked_client_goes_within_a_second_and_another_loses_no
 
 #[test]
 fn nothing_of_a_revoked_client_stays_on_the_vps() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let scene = Scene::set(lab)?;
         let (address, key) = (scene.pc.address()?, scene.pc.read_public_key()?.to_string());
         let invitations = scene.must("invitation list")?;
@@ -117,7 +118,7 @@ fn names(line: &str, name: &str) -> bool {
 
 #[test]
 fn a_revoked_client_says_so_and_cannot_come_back() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut server = v6tun_tests::product::FreshServer::up(lab)?;
         let pc = server.client(lab, &lab.pc)?;
         let invitation = server.installation.invite("pc")?;

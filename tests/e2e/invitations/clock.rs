@@ -1,10 +1,11 @@
 //! Only the server's clock judges: a PC that is wrong by a day joins and connects all the same.
 
 use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options};
 use v6tun_tests::product::{FreshServer, Installation};
 
+use crate::options;
 use crate::tools::must_reach;
 
 /// The command line of a subcommand under a wall clock that is off by `shift`. The steady clock runs as it does:
@@ -18,7 +19,7 @@ fn at_another_time(client: &Installation, subcommand: &str, shift: &str) -> Stri
 
 #[test]
 fn a_clock_that_is_wrong_by_a_day_does_not_matter() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         for (name, shift) in [("early", "-1d"), ("late", "+1d")] {
             assert_wrong(lab, shift)?;

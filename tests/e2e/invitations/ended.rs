@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::SITE_IPV6;
-use v6tun_tests::lab::{Lab, Options, wait_until};
+use v6tun_tests::lab::{Lab, wait_until};
 use v6tun_tests::product::FreshServer;
 
 use super::assert_refused;
+use crate::options;
 use crate::tools::must_reach;
 
 #[test]
 fn a_used_invitation_is_told_so_and_its_second_user_logged() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let _connected = server.client(lab, &lab.pc)?.up_with(&server.invitation)?;
         let clients = server.installation.client_names()?;
@@ -27,7 +28,7 @@ fn a_used_invitation_is_told_so_and_its_second_user_logged() -> Result<()> {
 
 #[test]
 fn the_same_pc_may_use_its_invitation_again() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let pc = server.client(lab, &lab.pc)?;
         let first = pc.up_with(&server.invitation)?;
@@ -43,7 +44,7 @@ fn the_same_pc_may_use_its_invitation_again() -> Result<()> {
 
 #[test]
 fn an_expired_invitation_is_told_so() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let invitation = server.installation.invite("late --expires 1s")?;
         wait_until("the invitation to expire", Duration::from_secs(5), || {
@@ -57,7 +58,7 @@ fn an_expired_invitation_is_told_so() -> Result<()> {
 
 #[test]
 fn a_withdrawn_invitation_is_told_so_and_the_others_stay() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let invitation = server.installation.invite("lost")?;
         server.installation.must("invitation withdraw lost")?;
@@ -70,7 +71,7 @@ fn a_withdrawn_invitation_is_told_so_and_the_others_stay() -> Result<()> {
 
 #[test]
 fn an_ended_invitation_is_still_told_so_after_a_restart() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let mut server = FreshServer::up(lab)?;
         let used = server.invitation.clone();
         ensure!(server.client(lab, &lab.pc)?.join(&used)?.success(), "it does not join");

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use v6tun_keys::Invitation;
-use v6tun_tests::lab::{Lab, Options};
+use v6tun_tests::lab::Lab;
 use v6tun_tests::product::FreshServer;
+
+use crate::options;
 
 /// Where the 32 bytes of the secret begin among the bytes that an invitation's text spells.
 const SECRET_AT: usize = 1 + 4 + 5 + 32;
@@ -94,7 +96,7 @@ fn assert_nowhere(server: &FreshServer, secrets: &[Secret]) -> Result<()> {
 
 #[test]
 fn the_server_keeps_neither_an_invitation_nor_a_clients_key() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up_with(lab, "up -vv")?;
         let open = server.installation.invite("open")?;
         let pc = server.client(lab, &lab.pc)?;

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, ensure};
 use v6tun_keys::{Invitation, PrivateKey, PublicKey};
 use v6tun_tests::lab::address::{SITE_IPV6, VPS_IPV4};
-use v6tun_tests::lab::{Lab, Options, Process, wait_until};
+use v6tun_tests::lab::{Lab, Process, wait_until};
 use v6tun_tests::product::{FreshServer, PORT};
 
+use crate::options;
 use crate::tools::must_reach;
 
 /// An invitation of the right form to `server`, with a secret that nobody else knows.
@@ -51,7 +52,7 @@ fn assert_met_by_silence(lab: &Lab, server: &FreshServer, invitation: &str, reas
 
 #[test]
 fn a_forged_invitation_is_met_by_silence_and_likely_causes() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let invitation = forged(server.installation.read_public_key()?)?;
         assert_met_by_silence(lab, &server, &invitation, "unknown-key")
@@ -60,7 +61,7 @@ fn a_forged_invitation_is_met_by_silence_and_likely_causes() -> Result<()> {
 
 #[test]
 fn an_invitation_of_another_server_is_met_by_silence_and_likely_causes() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let invitation = forged(PrivateKey::generate()?.public_key())?;
         assert_met_by_silence(lab, &server, &invitation, "handshake-bad-mac")
@@ -87,7 +88,7 @@ fn mangled(good: &str) -> Result<Vec<Mangled>> {
 
 #[test]
 fn what_is_no_whole_invitation_is_refused_with_a_reason_and_writes_nothing() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let client = server.client(lab, &lab.pc)?;
         for (text, what, hint) in mangled(&server.invitation)? {
@@ -108,7 +109,7 @@ fn what_is_no_whole_invitation_is_refused_with_a_reason_and_writes_nothing() -> 
 
 #[test]
 fn a_pc_that_is_a_client_elsewhere_keeps_what_it_has() -> Result<()> {
-    Lab::run(&Options::default(), |lab| {
+    Lab::run(&options(), |lab| {
         let server = FreshServer::up(lab)?;
         let client = server.client(lab, &lab.pc)?;
         ensure!(client.join(&server.invitation)?.success(), "it does not join");
