@@ -182,7 +182,14 @@ impl Installation {
     /// # Errors
     /// There is none yet, or the file holds none.
     pub fn read_private_key(&self) -> Result<PrivateKey> {
-        read_private_key(&self.key).with_context(|| self.key.display().to_string())
+        let read = match self.windows {
+            // Who may read it stands in what Linux does not see.
+            Some(_) => {
+                PrivateKey::from_base64(fs::read_to_string(&self.key)?.trim()).map_err(anyhow::Error::from)
+            }
+            None => read_private_key(&self.key).map_err(anyhow::Error::from),
+        };
+        read.with_context(|| self.key.display().to_string())
     }
 
     /// Its public key, read from its key file.
