@@ -3,6 +3,8 @@
 //!
 //! Needs `tests/windows/setup`, and the programs that `tests/windows/env` has cargo build.
 
+#[path = "windows/faults.rs"]
+mod faults;
 #[path = "windows/firewall.rs"]
 mod firewall;
 #[path = "windows/machine.rs"]

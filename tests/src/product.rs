@@ -37,6 +37,8 @@ pub struct Installation {
     host: Namespace,
     /// The Windows that it is a program of; `None`: it is one of Linux.
     windows: Option<Arc<WindowsPc>>,
+    /// Words `NAME=VALUE` that its programs find in their environment.
+    environment: String,
     dir: PathBuf,
     config: PathBuf,
     is_told_its_config: bool,
@@ -136,6 +138,7 @@ impl Installation {
             path,
             host: host.clone(),
             windows,
+            environment: String::new(),
             dir,
             config,
             is_told_its_config: true,
@@ -264,14 +267,21 @@ impl Installation {
         let [state, run] = ["state", "run"].map(|folder| self.as_it_sees(&self.dir.join(folder)));
         let arguments = format!("{subcommand} {config}--state-dir {state} --runtime-dir {run}");
         match &self.windows {
-            Some(windows) => windows.command_line("", &self.program, &arguments),
-            None => format!("{} {arguments}", self.path),
+            Some(windows) => windows.command_line(&self.environment, &self.program, &arguments),
+            None if self.environment.is_empty() => format!("{} {arguments}", self.path),
+            None => format!("env {} {} {arguments}", self.environment, self.path),
         }
     }
 
     /// A path as the program writes it.
     fn as_it_sees(&self, path: &Path) -> String {
         if self.windows.is_some() { windows_path(path) } else { path.display().to_string() }
+    }
+
+    /// The same installation, with words `NAME=VALUE` in its environment.
+    #[must_use]
+    pub fn with_environment(&self, words: impl Into<String>) -> Self {
+        Self { environment: words.into(), ..self.clone() }
     }
 
     /// The Windows that it is a program of.

@@ -31,6 +31,22 @@ const PROGRAMS: &str = "drive_c/v6tun";
 /// How long the helpers of Wine may take to start or to end.
 const HELPERS_LIMIT: Duration = Duration::from_secs(30);
 
+/// `IMAGE_FILE_MACHINE_ARM64`, as it stands in the header of a DLL.
+const ARM64: [u8; 2] = 0xAA64_u16.to_le_bytes();
+
+/// What may stand beside the program in the place of wintun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WintunDll {
+    /// Nothing.
+    Missing,
+    /// A wintun for another kind of processor.
+    ForArm,
+    /// A DLL that has none of its functions.
+    Another,
+    /// Something else.
+    NoDll,
+}
+
 /// Windows on a machine of the lab; it stops when this is dropped.
 #[derive(Debug)]
 pub struct WindowsPc {
@@ -114,6 +130,29 @@ impl WindowsPc {
     #[must_use]
     pub fn programs(&self) -> PathBuf {
         self.prefix.join(PROGRAMS)
+    }
+
+    /// Puts another file in the place of `wintun.dll`, or none.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn replace_wintun(&self, dll: WintunDll) -> Result<()> {
+        let path = self.programs().join("wintun.dll");
+        match dll {
+            WintunDll::Missing => fs::remove_file(&path)?,
+            WintunDll::ForArm => {
+                let mut bytes = fs::read(&path)?;
+                // Where the header is stands at 0x3c; the kind of processor follows its four letters.
+                let header = usize::from(u16::from_le_bytes([bytes[0x3c], bytes[0x3d]]));
+                bytes[header + 4..header + 6].copy_from_slice(&ARM64);
+                fs::write(&path, bytes)?;
+            }
+            WintunDll::Another => {
+                fs::copy(self.drive_c().join("windows/system32/iphlpapi.dll"), &path)?;
+            }
+            WintunDll::NoDll => fs::write(&path, "not a DLL")?,
+        }
+        Ok(())
     }
 
     /// The folder that is `C:\`.
