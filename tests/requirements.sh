@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR=$target
 demo_needs=(ip:iproute2 nft:nftables radvd:radvd ping:iputils-ping traceroute:traceroute curl:curl
     gcc:gcc timeout:coreutils)
 test_needs=("${demo_needs[@]}" tcpdump:tcpdump ndisc6:ndisc6 rdisc6:ndisc6 wg:wireguard-tools
-    wg-quick:wireguard-tools wireguard-go:wireguard-go strace:strace faketime:faketime setpriv:util-linux
+    wg-quick:wireguard-tools wireguard-go:wireguard-go strace:strace faketime:faketime setpriv:util-linux taskset:util-linux
     iperf3:iperf3 jq:jq systemctl:systemd systemd-analyze:systemd
     dpkg-deb:dpkg xz:xz-utils readelf:binutils nsenter:util-linux)
 package_needs=(gcc:gcc dpkg-deb:dpkg xz:xz-utils readelf:binutils jq:jq)

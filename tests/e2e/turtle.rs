@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::Lab;
 use v6tun_tests::lab::address::{PROVIDER_IPV6, SITE_IPV4, SITE_IPV6, SITE_NAME, VPS_IPV4, leasable};
-use v6tun_tests::product::{Deployment, PORT};
+use v6tun_tests::product::{Deployment, PORT, client_toml};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
 use crate::options;
@@ -53,6 +53,9 @@ fn traceroute_shows_a_global_address_of_the_vps_and_then_the_providers_router() 
 fn the_site_opens_a_tcp_connection_to_the_pc() -> Result<()> {
     Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
+        // The firewall of Windows lets in what is listed; Linux leaves that to the PC's owner.
+        let listed = "\n[windows]\ninbound.tcp = [8080]\n";
+        deployment.pc.write_config(&(client_toml(&deployment.server) + listed))?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;
         let service = SocketAddr::from((leasable(0), 8080));

@@ -40,6 +40,13 @@ impl Narrator {
         println!("{}", self.bold(&format!("{}$ {command_line}", host.role())));
     }
 
+    /// Shows a command of an installed program, as if typed where that runs.
+    pub(crate) fn prompt_of(&self, installation: &Installation, command: &str) {
+        let (role, program) = (installation.host().role(), installation.program());
+        let prompt = if installation.windows().is_some() { r" C:\v6tun>" } else { "$ " };
+        println!("{}", self.bold(&format!("{role}{prompt}{program} {command}")));
+    }
+
     /// Shows a program's lines, indented.
     pub(crate) fn quote(&self, output: &str) {
         for line in output.lines().filter(|line| !line.trim().is_empty()) {
@@ -67,7 +74,7 @@ impl Narrator {
 
     /// Gives an order to a program that runs already, shows what was said, and returns that.
     pub(crate) fn order(&self, installation: &Installation, subcommand: &str) -> Result<String> {
-        self.prompt(installation.host(), &format!("{} {subcommand}", installation.program()));
+        self.prompt_of(installation, subcommand);
         let finished = installation.run(subcommand)?;
         self.quote_log(&finished.stderr);
         self.quote(&finished.stdout);

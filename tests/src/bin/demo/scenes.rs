@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV4, SITE_IPV6, SITE_NAME, VPS_IPV4};
-use v6tun_tests::lab::{Lab, Process, Snapshot, wait_until};
+use v6tun_tests::lab::{Lab, Options, Process, Snapshot, System, wait_until};
 use v6tun_tests::product::{FreshServer, Installation, invitation_in};
 use v6tun_tests::turtle_site::{DANCES, KEEPS_STILL};
 
@@ -25,9 +25,9 @@ const NETWORK: &str = r"
                                         2001:db8:1301:740:a133:0:113:2330 ... 233f";
 
 /// Plays all the scenes.
-pub(crate) fn play(narrator: &mut Narrator) -> Result<()> {
+pub(crate) fn play(narrator: &mut Narrator, pc: System) -> Result<()> {
     narrator.scene("The network of the article, in network namespaces of this machine");
-    let lab = Lab::build()?;
+    let lab = Lab::build_with(&Options { pc, ..Options::default() })?;
     narrator.quote(NETWORK);
     let before = Snapshot::take(&lab.vps)?;
     lab.narrate_failure(|| {
@@ -73,7 +73,7 @@ fn start_client(narrator: &mut Narrator, lab: &Lab, server: &FreshServer) -> Res
 
 fn join(narrator: &Narrator, client: Installation, invitation: &str) -> Result<(Installation, Process)> {
     let process = client.up_with(invitation)?;
-    narrator.prompt(client.host(), &format!("v6tun-client up {invitation}"));
+    narrator.prompt_of(&client, &format!("up {invitation}"));
     narrator.quote_log(&process.stderr());
     narrator.quote(&process.stdout());
     Ok((client, process))
@@ -100,8 +100,16 @@ fn show_dance(narrator: &mut Narrator, lab: &Lab) -> Result<()> {
 }
 
 fn show_way_in(narrator: &mut Narrator, lab: &Lab, client: &Installation) -> Result<()> {
-    narrator.scene("From outside: the PC is reachable, so it can have a turtle of its own");
     let pc = client.address()?;
+    if client.windows().is_some() {
+        narrator.scene(
+            "From outside: the PC is reachable; its firewall lets echoes in, and what its owner lists",
+        );
+        let ping = narrator.run(&lab.site, &format!("ping -n -q -c 3 -i 0.2 {pc}"))?;
+        ensure!(ping.contains(" 0% packet loss"), "the site does not reach the PC");
+        return Ok(());
+    }
+    narrator.scene("From outside: the PC is reachable, so it can have a turtle of its own");
     let _server = lab.pc.spawn("turtle-site", &format!("{} --port 8080", lab.helper("turtle-site")?))?;
     narrator.prompt(&lab.pc, "turtle-site --port 8080 &");
     wait_until("the PC to listen", LIMIT, || Ok(!lab.pc.output("ss -Htln sport = :8080")?.is_empty()))?;
@@ -131,7 +139,7 @@ fn take_down(narrator: &mut Narrator, running: [(Installation, Process); 2]) -> 
     narrator.scene("Down");
     for (installation, mut process) in running {
         let said_before = process.stderr().len();
-        narrator.prompt(installation.host(), &format!("{} down", installation.program()));
+        narrator.prompt_of(&installation, "down");
         installation.down()?;
         process.wait(LIMIT)?;
         narrator.quote_log(process.stderr().get(said_before..).unwrap_or_default());
