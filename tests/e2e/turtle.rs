@@ -54,7 +54,7 @@ fn the_site_opens_a_tcp_connection_to_the_pc() -> Result<()> {
     Lab::run(&options(), |lab| {
         let deployment = Deployment::install(lab)?;
         // The firewall of Windows lets in what is listed; Linux leaves that to the PC's owner.
-        let listed = "\n[windows]\ninbound.tcp = [8080]\n";
+        let listed = "\n[windows]\ninbound.tcp = [\"8080\"]\n";
         deployment.pc.write_config(&(client_toml(&deployment.server) + listed))?;
         let _server = deployment.server.up()?;
         let _client = deployment.pc.up()?;

@@ -2,8 +2,6 @@
 #define INITGUID
 #include "hnetcfg.h"
 
-
-
 const char *const double_name = "hnetcfg";
 const char *const faults_variable = "FAKE_HNETCFG_FAIL";
 
