@@ -19,3 +19,4 @@ mod vps_killed;
 mod vps_restored;
 mod vps_route;
 mod vps_shared;
+mod windows_package;

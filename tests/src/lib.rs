@@ -13,3 +13,4 @@ pub mod seed;
 pub mod stock_wireguard;
 pub mod systemd_host;
 pub mod turtle_site;
+pub mod windows_machine;
