@@ -5,7 +5,19 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey, SysctlKeyError};
+use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError};
+
+use crate::config::WindowsConfig;
+
+#[cfg(not(windows))]
+mod linux;
+#[cfg(any(windows, test))]
+mod windows;
+
+#[cfg(not(windows))]
+use linux as platform;
+#[cfg(windows)]
+use windows as platform;
 
 /// IPv6's minimum link MTU in bytes (RFC 8200, section 5).
 pub(crate) const MIN_MTU: u16 = 1280;
@@ -17,22 +29,6 @@ const SUPPOSED_LINK_MTU: u32 = 1500;
 const OVERHEAD_IPV4: u32 = 60;
 /// Bytes that the tunnel adds over IPv6: 40 of IPv6, 8 of UDP, 32 of WireGuard.
 const OVERHEAD_IPV6: u32 = 80;
-
-/// The metric of the default route through the tunnel. It must beat a default route of the LAN that leads nowhere
-/// (a closed NGN, a router that advertises without a line): the kernel gives those from router advertisements
-/// 1024, NetworkManager 100 and above. A lower one is left to whoever wants to beat the tunnel.
-pub(crate) const DEFAULT_ROUTE_METRIC: u32 = 50;
-
-/// Settings of the tun, made before it is up. A PC that has had no IPv6 may have it switched off for new
-/// interfaces; what a server sends must not configure this PC; and the tunnel's link-local addresses are not the
-/// kernel's business.
-const TUN_SETTINGS: [(&str, &str); 5] = [
-    ("disable_ipv6", "0"),
-    ("accept_ra", "0"),
-    ("accept_redirects", "0"),
-    ("autoconf", "0"),
-    ("addr_gen_mode", "1"),
-];
 
 /// The tunnel as it shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,43 +43,42 @@ pub(crate) struct Tunnel<'a> {
     pub(crate) mtu: u16,
     /// The way to the server, where it would lead into the tunnel.
     pub(crate) around: Option<Route>,
+    /// What is set on Windows alone.
+    pub(crate) windows: &'a WindowsConfig,
 }
 
 impl Tunnel<'_> {
-    /// What must be true, in order.
+    /// What must be true, in order: the system's own settings, the link, the addresses, the routes.
     ///
     /// # Errors
     /// If the interface's name cannot be a part of a sysctl's.
     pub(crate) fn requirements(&self) -> Result<Vec<Requirement>, SysctlKeyError> {
         let link = self.interface.to_owned();
-        let mut desired = Vec::new();
-        for (name, value) in TUN_SETTINGS {
-            let key = SysctlKey::ipv6_conf(self.interface, name)?;
-            desired.push(Requirement::Sysctl { key, value: value.to_owned() });
-        }
+        let mut desired = platform::before_link_is_up(self)?;
         desired.push(Requirement::LinkUp { link: link.clone(), mtu: u32::from(self.mtu) });
-        let former = self.former.iter().filter(|former| **former != self.address);
+        desired.extend(platform::before_address(self));
         desired.push(Requirement::AddressPresent {
             link: link.clone(),
             address: self.address,
             prefix_len: 128,
         });
+        let former = self.former.iter().filter(|former| **former != self.address);
         desired
             .extend(former.map(|former| Requirement::AddressAbsent { link: link.clone(), address: *former }));
         desired.extend(self.around.clone().map(Requirement::Route));
-        desired.push(Requirement::Route(default_route(self.interface)));
+        desired.push(Requirement::Route(default_route(self.interface, platform::DEFAULT_ROUTE_METRIC)));
         Ok(desired)
     }
 }
 
-fn default_route(interface: &str) -> Route {
+fn default_route(interface: &str, metric: u32) -> Route {
     Route {
         destination: Ipv6Addr::UNSPECIFIED,
         prefix_len: 0,
         kind: RouteKind::Unicast,
         link: Some(interface.to_owned()),
         gateway: None,
-        metric: DEFAULT_ROUTE_METRIC,
+        metric,
         protocol: ROUTE_PROTOCOL,
     }
 }
@@ -150,6 +145,7 @@ mod tests {
             former: &[],
             mtu: 1440,
             around: None,
+            windows: Box::leak(Box::default()),
         }
     }
 
@@ -202,7 +198,7 @@ mod tests {
     fn our_own_routes_are_no_way_to_the_server_and_the_cheapest_default_is() {
         let server: IpAddr = SERVER.parse().unwrap();
         let routes = [
-            default_route("v6tun0"),
+            default_route("v6tun0", 50),
             route("::", 0, "wlan0", Some("fe80::2"), 600),
             route("::", 0, "eth0", Some("fe80::1"), 100),
             Route { protocol: ROUTE_PROTOCOL, ..route(SERVER, 128, "wlan0", Some("fe80::2"), 1024) },

@@ -11,6 +11,7 @@ mod lease_start;
 mod one_command;
 mod package;
 mod path;
+mod pc_changes;
 mod pc_untouched;
 mod service;
 mod tools;

@@ -49,6 +49,7 @@ async fn commands(global: &GlobalArgs, config: &Config, last: Option<Ipv6Addr>) 
         former: &[],
         mtu: route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu),
         around: route_plan::way_around(endpoint.ip(), &routes, &config.interface),
+        windows: &config.windows,
     };
     let desired = tunnel.requirements()?;
     let changes = plan(&desired, &network.observe(&desired).await?);
