@@ -65,26 +65,31 @@ FILETYPE 1
     ))
 }
 
-/// What of the toolchain knows the target's object files.
-fn windres() -> Result<String, VarError> {
-    if let Ok(named) = env::var("WINDRES") {
-        return Ok(named);
-    }
+/// What of the toolchain makes object files of the target out of such a text.
+fn windres() -> Result<Command, VarError> {
     let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
-    Ok(match env::var("CARGO_CFG_TARGET_ABI").as_deref() {
-        Ok("llvm") => "llvm-windres".to_owned(),
-        _ if env::var("HOST")?.contains("windows") => "windres".to_owned(),
-        _ => format!("{architecture}-w64-mingw32-windres"),
-    })
+    let is_llvm = env::var("CARGO_CFG_TARGET_ABI").is_ok_and(|abi| abi == "llvm");
+    let name = match env::var("WINDRES") {
+        Ok(named) => named,
+        Err(_) if is_llvm => "llvm-windres".to_owned(),
+        Err(_) if env::var("HOST")?.contains("windows") => "windres".to_owned(),
+        Err(_) => format!("{architecture}-w64-mingw32-windres"),
+    };
+    let mut command = Command::new(name);
+    if is_llvm {
+        // That of the GNU binutils is for one target alone.
+        command.arg(format!("--target={architecture}-w64-mingw32"));
+    }
+    Ok(command)
 }
 
 fn compile(script: &Path, object: &Path) -> Result<(), Box<dyn Error>> {
-    let windres = windres()?;
-    let mut command = Command::new(&windres);
+    let mut command = windres()?;
+    let name = command.get_program().display().to_string();
     command.args(["--output-format=coff", "--include-dir"]).arg(script.with_file_name(""));
     let status = command.arg(script).arg(object).status().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("{windres}: not found; it comes with the mingw-w64 binutils"),
-        _ => format!("{windres}: {error}"),
+        io::ErrorKind::NotFound => format!("{name}: not found; it comes with the binutils for Windows"),
+        _ => format!("{name}: {error}"),
     })?;
-    if status.success() { Ok(()) } else { Err(format!("{windres}: {status}").into()) }
+    if status.success() { Ok(()) } else { Err(format!("{name}: {status}").into()) }
 }
