@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError};
+use v6tun_host::network::{Observed, Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError};
 
 use crate::config::WindowsConfig;
 
@@ -85,19 +85,23 @@ fn default_route(interface: &str, metric: u32) -> Route {
 
 /// The route that keeps the tunnel's own datagrams out of the tunnel: to an IPv6 server that is reached by a
 /// default route now, over that route's gateway. A more specific route beats the tunnel's `::/0` by itself.
-pub(crate) fn way_around(server: IpAddr, routes: &[Route], interface: &str) -> Option<Route> {
+pub(crate) fn way_around(server: IpAddr, observed: &Observed, interface: &str) -> Option<Route> {
     let IpAddr::V6(server) = server else { return None };
     if server.is_loopback() || server.is_unicast_link_local() {
         return None;
     }
+    // On Windows the routes of others have v6tun's protocol as well: there only one to a single address may be ours.
+    let is_ours = |route: &Route| route.protocol == ROUTE_PROTOCOL && route.prefix_len == 128;
     let is_usable = |route: &&Route| {
         route.kind == RouteKind::Unicast
             && route.link.as_deref().is_some_and(|link| link != interface)
-            && route.protocol != ROUTE_PROTOCOL
+            && !is_ours(route)
+            && observed.is_in_use(route)
             && Prefix { address: route.destination, prefix_len: route.prefix_len }.contains(server)
     };
-    let longest_then_cheapest = |route: &&Route| (std::cmp::Reverse(route.prefix_len), route.metric);
-    let way = routes.iter().filter(is_usable).min_by_key(longest_then_cheapest)?;
+    let longest_then_cheapest =
+        |route: &&Route| (std::cmp::Reverse(route.prefix_len), observed.metric_of(route));
+    let way = observed.routes.iter().filter(is_usable).min_by_key(longest_then_cheapest)?;
     if way.prefix_len > 0 {
         return None;
     }
@@ -116,7 +120,7 @@ pub(crate) fn mtu_ceiling(link_mtu: Option<u32>, server: IpAddr, configured: Opt
 
 #[cfg(test)]
 mod tests {
-    use v6tun_host::network::{Change, Observed, plan};
+    use v6tun_host::network::{Change, Link, plan};
 
     use super::*;
 
@@ -136,6 +140,10 @@ mod tests {
             metric,
             protocol: 9,
         }
+    }
+
+    fn seen(routes: impl Into<Vec<Route>>) -> Observed {
+        Observed { routes: routes.into(), ..Observed::default() }
     }
 
     fn tunnel() -> Tunnel<'static> {
@@ -173,7 +181,7 @@ mod tests {
     #[test]
     fn an_ipv6_server_behind_the_default_route_gets_a_route_of_its_own_before_the_default() {
         let lan = [route("::", 0, "eth0", Some("fe80::1"), 1024)];
-        let around = way_around(SERVER.parse().unwrap(), &lan, "v6tun0");
+        let around = way_around(SERVER.parse().unwrap(), &seen(lan), "v6tun0");
         let commands = commands(&Tunnel { around, ..tunnel() });
         let wanted = "ip -6 route add 2001:db8:5::1/128 via fe80::1 dev eth0 proto 118";
         let place = commands.iter().position(|command| command == wanted).expect("the route around");
@@ -185,13 +193,11 @@ mod tests {
         let server = SERVER.parse().unwrap();
         let default = route("::", 0, "eth0", Some("fe80::1"), 1024);
         let specific = route("2001:db8:5::", 64, "eth1", None, 256);
-        assert_eq!(way_around(server, &[default.clone(), specific], "v6tun0"), None);
-        assert_eq!(
-            way_around("203.0.113.233".parse().unwrap(), std::slice::from_ref(&default), "v6tun0"),
-            None
-        );
-        assert_eq!(way_around("fe80::9".parse().unwrap(), &[default], "v6tun0"), None);
-        assert_eq!(way_around(server, &[], "v6tun0"), None);
+        assert_eq!(way_around(server, &seen([default.clone(), specific]), "v6tun0"), None);
+        let default = seen([default]);
+        assert_eq!(way_around("203.0.113.233".parse().unwrap(), &default, "v6tun0"), None);
+        assert_eq!(way_around("fe80::9".parse().unwrap(), &default, "v6tun0"), None);
+        assert_eq!(way_around(server, &Observed::default(), "v6tun0"), None);
     }
 
     #[test]
@@ -203,8 +209,40 @@ mod tests {
             route("::", 0, "eth0", Some("fe80::1"), 100),
             Route { protocol: ROUTE_PROTOCOL, ..route(SERVER, 128, "wlan0", Some("fe80::2"), 1024) },
         ];
-        let around = way_around(server, &routes, "v6tun0").unwrap();
+        let around = way_around(server, &seen(routes), "v6tun0").unwrap();
         assert_eq!((around.link.as_deref(), around.gateway), (Some("eth0"), Some(address("fe80::1"))));
+    }
+
+    /// Windows gives no program a protocol number of its own.
+    #[test]
+    fn a_default_route_that_has_our_protocol_leads_to_the_server_and_a_route_to_it_alone_does_not() {
+        let server: IpAddr = SERVER.parse().unwrap();
+        let ours = |route| Route { protocol: ROUTE_PROTOCOL, ..route };
+        let default = ours(route("::", 0, "Ethernet", Some("fe80::1"), 256));
+        let around = way_around(server, &seen([default]), "v6tun0").unwrap();
+        assert_eq!(around.link.as_deref(), Some("Ethernet"));
+        let again = seen([
+            ours(route("::", 0, "Ethernet", Some("fe80::1"), 256)),
+            ours(route(SERVER, 128, "Wi-Fi", Some("fe80::2"), 0)),
+        ]);
+        assert_eq!(way_around(server, &again, "v6tun0"), Some(around));
+    }
+
+    #[test]
+    fn the_way_around_takes_the_default_route_that_the_pc_would_take_and_whose_link_is_connected() {
+        let server: IpAddr = SERVER.parse().unwrap();
+        let link =
+            |index, name: &str, up| Link { index, name: name.to_owned(), mtu: 1500, up, mac: Vec::new() };
+        let mut observed = seen([
+            route("::", 0, "Ethernet", Some("fe80::1"), 256),
+            route("::", 0, "Wi-Fi", Some("fe80::2"), 256),
+        ]);
+        observed.links = vec![link(7, "Ethernet", true), link(9, "Wi-Fi", true)];
+        observed.link_metrics = [("Ethernet".to_owned(), 35), ("Wi-Fi".to_owned(), 25)].into();
+        let taken = |observed: &Observed| way_around(server, observed, "v6tun0").unwrap().link.unwrap();
+        assert_eq!(taken(&observed), "Wi-Fi");
+        observed.links[1].up = false;
+        assert_eq!(taken(&observed), "Ethernet");
     }
 
     #[test]

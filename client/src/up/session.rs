@@ -238,13 +238,13 @@ impl<'a> Session<'a> {
     /// Makes this PC what the lease wants. What is so already is left alone.
     async fn reconcile(&mut self) -> Result<()> {
         let Some(lease) = self.lease else { return Ok(()) };
-        let routes = self.network.observe(&[]).await?.routes;
+        let observed = self.network.observe(&[]).await?;
         let tunnel = Tunnel {
             interface: &self.config.interface,
             address: lease.address,
             former: &self.former,
             mtu: self.mtu_of(&lease),
-            around: route_plan::way_around(self.way.endpoint.ip(), &routes, &self.config.interface),
+            around: route_plan::way_around(self.way.endpoint.ip(), &observed, &self.config.interface),
             windows: &self.config.windows,
         };
         let desired = tunnel.requirements()?;
