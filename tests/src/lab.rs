@@ -36,6 +36,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -46,7 +47,7 @@ mod namespace;
 mod neighbour_advertisement;
 pub mod ownership;
 mod process;
-mod program;
+pub(crate) mod program;
 pub mod relay;
 mod router;
 mod snapshot;
@@ -61,7 +62,18 @@ pub use snapshot::{Ipv4Snapshot, Snapshot};
 pub use vps_shape::VpsShape;
 pub use wait::{wait_for, wait_until};
 
+use crate::windows_pc::{WindowsPc, WindowsPcs};
 use ownership::Ownership;
+
+/// What a PC runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum System {
+    /// The Linux client.
+    #[default]
+    Linux,
+    /// The Windows client, under Wine, with doubles of what Wine lacks.
+    Windows,
+}
 
 /// What may differ between one lab and another.
 #[derive(Clone, Debug)]
@@ -74,6 +86,8 @@ pub struct Options {
     pub vps_has_ipv6: bool,
     /// Which ones, if it has.
     pub vps_shape: VpsShape,
+    /// What runs on the PC; the laptop has Linux.
+    pub pc: System,
     /// Valid lifetime of the VPS's sixteen addresses, as DHCPv6 gives them; `None`: they never run out.
     pub vps_address_lifetime: Option<Duration>,
 }
@@ -93,6 +107,7 @@ impl Default for Options {
             router_advertisements: true,
             vps_has_ipv6: true,
             vps_shape: VpsShape::default(),
+            pc: System::default(),
             vps_address_lifetime: None,
         }
     }
@@ -102,6 +117,7 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Lab {
     // Dropped in this order: the lab's programs before the namespaces that they run in.
+    windows_pcs: WindowsPcs,
     _site_server: Process,
     _radvd: Option<Process>,
     /// The IPv4-only PC of the article.
@@ -122,6 +138,7 @@ pub struct Lab {
     pub neighbour: Namespace,
     /// The web site with the turtle.
     pub site: Namespace,
+    system_of_the_pc: System,
     ownership: Ownership,
 }
 
@@ -162,6 +179,7 @@ impl Lab {
         let radvd =
             options.router_advertisements.then(|| router::advertise(&provider, options)).transpose()?;
         let lab = Self {
+            windows_pcs: WindowsPcs::default(),
             _site_server: site_server,
             _radvd: radvd,
             pc,
@@ -173,6 +191,7 @@ impl Lab {
             vps,
             neighbour,
             site,
+            system_of_the_pc: options.pc,
             ownership,
         };
         lab.wait_for_life(options)?;
@@ -219,6 +238,19 @@ impl Lab {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.ownership.dir()
+    }
+
+    /// The Windows that runs on `machine`, started if it does not run yet; `None` if the machine has Linux.
+    ///
+    /// # Errors
+    /// It does not start: see [`WindowsPc::boot`].
+    pub fn windows_on(&self, machine: &Namespace) -> Result<Option<Arc<WindowsPc>>> {
+        match self.system_of_the_pc {
+            System::Windows if machine.role() == self.pc.role() => {
+                self.windows_pcs.on(self, machine).map(Some)
+            }
+            System::Windows | System::Linux => Ok(None),
+        }
     }
 
     /// The path of a program of the product, as a word of a command line.

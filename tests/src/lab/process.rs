@@ -20,6 +20,7 @@ pub struct Process {
     name: String,
     stdout: PathBuf,
     stderr: PathBuf,
+    stop_signal: Signal,
 }
 
 impl Process {
@@ -27,7 +28,15 @@ impl Process {
         let (stdout, out) = new_log(dir, name, "out")?;
         let (stderr, err) = new_log(dir, name, "err")?;
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn()?;
-        Ok(Self { child, name: name.to_owned(), stdout, stderr })
+        let stop_signal = Signal::TERM;
+        Ok(Self { child, name: name.to_owned(), stdout, stderr, stop_signal })
+    }
+
+    /// The same program, which ends in order at another signal than SIGTERM.
+    #[must_use]
+    pub fn stopped_by(mut self, signal: Signal) -> Self {
+        self.stop_signal = signal;
+        self
     }
 
     /// The process id.
@@ -94,12 +103,12 @@ impl Process {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Stops it by SIGTERM and returns its exit code.
+    /// Stops it by SIGTERM, a Windows program by Ctrl-C, and returns its exit code.
     ///
     /// # Errors
     /// It was gone already, or still ran after 10 s.
     pub fn stop(&mut self) -> Result<Option<i32>> {
-        self.signal(Signal::TERM)?;
+        self.signal(self.stop_signal)?;
         self.wait(STOP_LIMIT)
     }
 
