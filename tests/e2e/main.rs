@@ -20,4 +20,3 @@ mod vps_killed;
 mod vps_restored;
 mod vps_route;
 mod vps_shared;
-mod windows_package;

@@ -5,3 +5,5 @@
 
 #[path = "windows/machine.rs"]
 mod machine;
+#[path = "windows/package.rs"]
+mod package;
