@@ -15,6 +15,8 @@ test_needs=("${demo_needs[@]}" tcpdump:tcpdump ndisc6:ndisc6 rdisc6:ndisc6 wg:wi
     iperf3:iperf3 jq:jq systemctl:systemd systemd-analyze:systemd
     dpkg-deb:dpkg xz:xz-utils readelf:binutils nsenter:util-linux)
 package_needs=(gcc:gcc dpkg-deb:dpkg xz:xz-utils readelf:binutils jq:jq)
+windows_package_needs=(wixl:wixl msibuild:msitools osslsigncode:osslsigncode update-ca-certificates:ca-certificates
+    zip:zip jq:jq x86_64-w64-mingw32-windres:binutils-mingw-w64-x86-64)
 
 # What runs on Windows as well.
 # shellcheck disable=SC2034

@@ -9,6 +9,8 @@ mod faults;
 mod firewall;
 #[path = "windows/machine.rs"]
 mod machine;
+#[path = "windows/package.rs"]
+mod package;
 #[path = "windows/throughput.rs"]
 mod throughput;
 
