@@ -27,7 +27,7 @@ use crate::{
     config::{self, Config},
     enrolment::{self, Typed},
     patience::Patience,
-    route_plan,
+    route_plan, service,
     state_file::StateFile,
     status::Status,
 };
@@ -53,6 +53,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
         connect_until_stopped(&config, state_file, patience, host).await
     })
     .await
+    .map_err(|error| service::name_holder(error, global))
 }
 
 /// The usual hint repeats the command line, where an invitation is not to be shown.
@@ -87,6 +88,7 @@ async fn connect_until_stopped(
     let data_path = EventLoop::start(tunnel(config, way)?, tun, socket)?;
     let start = Start { way, state_file, lookup, patience };
     let mut session = Session::new(config, start, network, journal, data_path);
+    service::tell_ready();
     let ran = session.run(operator).await;
     if ran.is_ok() {
         info!("disconnecting");
