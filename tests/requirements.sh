@@ -16,6 +16,20 @@ test_needs=("${demo_needs[@]}" tcpdump:tcpdump ndisc6:ndisc6 rdisc6:ndisc6 wg:wi
     dpkg-deb:dpkg xz:xz-utils readelf:binutils nsenter:util-linux)
 package_needs=(gcc:gcc dpkg-deb:dpkg xz:xz-utils readelf:binutils jq:jq)
 
+# What runs on Windows as well.
+# shellcheck disable=SC2034
+windows_packages=(-p v6tun-keys -p v6tun-proto -p v6tun-host -p v6tun-cli -p v6tun-wire -p v6tun-client)
+
+# Runs a command with cargo's settings for Windows, in a target folder of its own.
+for_windows() {
+    (
+        export CARGO_TARGET_DIR=$target/windows
+        # shellcheck source=tests/windows/env
+        . "$repository/tests/windows/env"
+        "$@"
+    )
+}
+
 stop() {
     printf '%s: %s\n' "$(basename "$0")" "$1" >&2
     [ -z "${2-}" ] || printf 'hint: %s\n' "$2" >&2

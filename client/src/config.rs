@@ -14,6 +14,14 @@ use v6tun_host::tun;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
 use v6tun_wire::{GlobalArgs, OrFail};
 
+mod windows;
+
+#[cfg(any(windows, test))]
+pub(crate) use windows::Preference;
+pub(crate) use windows::WindowsConfig;
+
+use windows::MAX_NAME_SERVERS;
+
 use crate::{ROLE, endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
@@ -29,6 +37,8 @@ pub(crate) struct RawConfig {
     pub(crate) interface: Option<String>,
     pub(crate) mtu: Option<u16>,
     pub(crate) server: RawServer,
+    #[serde(default)]
+    windows: WindowsConfig,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) server: PublicKey,
     pub(crate) endpoint: Endpoint,
     pub(crate) preshared_key: Option<PresharedKey>,
+    /// What is set on Windows alone.
+    pub(crate) windows: WindowsConfig,
 }
 
 impl Config {
@@ -105,11 +117,10 @@ impl Config {
             server: raw.server.public_key,
             endpoint,
             preshared_key,
+            windows: raw.windows,
         })
     }
-}
 
-impl Config {
     /// What an enrolment at this server will write, with a key that stands for the one that it will make.
     pub(crate) fn foreseen(private_key: PrivateKey, server: PublicKey, endpoint: Endpoint) -> Self {
         Self {
@@ -120,6 +131,7 @@ impl Config {
             server,
             endpoint,
             preshared_key: None,
+            windows: WindowsConfig::default(),
         }
     }
 }
@@ -137,6 +149,7 @@ impl RawConfig {
             let what = format!("address {address} cannot be this PC's");
             return refuse(&what, "the one that the server expects; no line at all if it leases them");
         }
+        self.check_windows(path)?;
         if self.server.public_key.is_low_order() {
             let what = "[server] public-key: nobody can own it (a point of low order)";
             return refuse(what, "put the server's there: `v6tun pubkey < server.key` on the server");
@@ -148,6 +161,22 @@ impl RawConfig {
                 "endpoint = \"203.0.113.233:51820\", \"[2001:db8::1]:51820\" or \"vps.example:51820\"",
             )
         })
+    }
+}
+
+impl RawConfig {
+    fn check_windows(&self, path: &Path) -> Result<()> {
+        let servers = &self.windows.dns;
+        if servers.len() > MAX_NAME_SERVERS {
+            let what = format!("[windows] dns names {} servers", servers.len());
+            return Err(refusal(path, &what, &format!("{MAX_NAME_SERVERS} at the most")));
+        }
+        if let Some(server) = servers.iter().find(|server| !is_usable(**server)) {
+            let what = format!("[windows] dns: {server} cannot be a name server");
+            let hint = "addresses of resolvers that are reached over IPv6: dns = [\"2001:db8::53\"]";
+            return Err(refusal(path, &what, hint));
+        }
+        Ok(())
     }
 }
 
@@ -237,6 +266,26 @@ mod tests {
             assert!(error.to_string().contains(why), "{error:#}");
             let failure = error.downcast_ref::<Failure>().unwrap();
             assert!(failure.exit_code() == v6tun_cli::exit_code::USAGE && failure.hint().is_some());
+        }
+    }
+
+    #[test]
+    fn what_windows_alone_has_is_read_everywhere() {
+        let folder = Folder::new();
+        let windows = "[windows]\nprefer = \"native\"\ndns = [\"2001:db8::53\"]\ninbound.ping = false";
+        let config = folder.load("", &format!("{}\n{windows}", server(1))).unwrap();
+        assert_eq!(config.windows.prefer, Preference::Native);
+        assert_eq!(config.windows.dns, ["2001:db8::53".parse::<Ipv6Addr>().unwrap()]);
+        assert!(!config.windows.inbound.ping);
+        for (windows, wanted) in [
+            ("prefer = \"wifi\"", "prefer"),
+            ("dns = [\"192.0.2.53\"]", "dns"),
+            ("dns = [\"fe80::53\"]", "cannot be a name server"),
+            ("dns = [\"::1\", \"2001:db8::1\"]", "cannot be a name server"),
+            ("firewall = true", "unknown key `firewall`"),
+        ] {
+            let error = folder.refusal("", &format!("{}\n[windows]\n{windows}", server(1)));
+            assert!(error.to_string().contains(wanted), "{windows}: {error:#}");
         }
     }
 

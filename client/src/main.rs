@@ -10,6 +10,7 @@ mod config;
 mod endpoint;
 mod enrolment;
 mod forget;
+mod inbound;
 mod interruption;
 mod patience;
 mod route_plan;

@@ -5,7 +5,19 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey, SysctlKeyError};
+use v6tun_host::network::{Observed, Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError};
+
+use crate::config::WindowsConfig;
+
+#[cfg(not(windows))]
+mod linux;
+#[cfg(any(windows, test))]
+mod windows;
+
+#[cfg(not(windows))]
+use linux as platform;
+#[cfg(windows)]
+use windows as platform;
 
 /// IPv6's minimum link MTU in bytes (RFC 8200, section 5).
 pub(crate) const MIN_MTU: u16 = 1280;
@@ -17,22 +29,6 @@ const SUPPOSED_LINK_MTU: u32 = 1500;
 const OVERHEAD_IPV4: u32 = 60;
 /// Bytes that the tunnel adds over IPv6: 40 of IPv6, 8 of UDP, 32 of WireGuard.
 const OVERHEAD_IPV6: u32 = 80;
-
-/// The metric of the default route through the tunnel. It must beat a default route of the LAN that leads nowhere
-/// (a closed NGN, a router that advertises without a line): the kernel gives those from router advertisements
-/// 1024, NetworkManager 100 and above. A lower one is left to whoever wants to beat the tunnel.
-pub(crate) const DEFAULT_ROUTE_METRIC: u32 = 50;
-
-/// Settings of the tun, made before it is up. A PC that has had no IPv6 may have it switched off for new
-/// interfaces; what a server sends must not configure this PC; and the tunnel's link-local addresses are not the
-/// kernel's business.
-const TUN_SETTINGS: [(&str, &str); 5] = [
-    ("disable_ipv6", "0"),
-    ("accept_ra", "0"),
-    ("accept_redirects", "0"),
-    ("autoconf", "0"),
-    ("addr_gen_mode", "1"),
-];
 
 /// The tunnel as it shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,62 +43,65 @@ pub(crate) struct Tunnel<'a> {
     pub(crate) mtu: u16,
     /// The way to the server, where it would lead into the tunnel.
     pub(crate) around: Option<Route>,
+    /// What is set on Windows alone.
+    pub(crate) windows: &'a WindowsConfig,
 }
 
 impl Tunnel<'_> {
-    /// What must be true, in order.
+    /// What must be true, in order: the system's own settings, the link, the addresses, the routes.
     ///
     /// # Errors
     /// If the interface's name cannot be a part of a sysctl's.
     pub(crate) fn requirements(&self) -> Result<Vec<Requirement>, SysctlKeyError> {
         let link = self.interface.to_owned();
-        let mut desired = Vec::new();
-        for (name, value) in TUN_SETTINGS {
-            let key = SysctlKey::ipv6_conf(self.interface, name)?;
-            desired.push(Requirement::Sysctl { key, value: value.to_owned() });
-        }
+        let mut desired = platform::before_link_is_up(self)?;
         desired.push(Requirement::LinkUp { link: link.clone(), mtu: u32::from(self.mtu) });
-        let former = self.former.iter().filter(|former| **former != self.address);
+        desired.extend(platform::before_address(self));
         desired.push(Requirement::AddressPresent {
             link: link.clone(),
             address: self.address,
             prefix_len: 128,
         });
+        let former = self.former.iter().filter(|former| **former != self.address);
         desired
             .extend(former.map(|former| Requirement::AddressAbsent { link: link.clone(), address: *former }));
         desired.extend(self.around.clone().map(Requirement::Route));
-        desired.push(Requirement::Route(default_route(self.interface)));
+        desired.push(Requirement::Route(default_route(self.interface, platform::DEFAULT_ROUTE_METRIC)));
         Ok(desired)
     }
 }
 
-fn default_route(interface: &str) -> Route {
+fn default_route(interface: &str, metric: u32) -> Route {
     Route {
         destination: Ipv6Addr::UNSPECIFIED,
         prefix_len: 0,
         kind: RouteKind::Unicast,
         link: Some(interface.to_owned()),
         gateway: None,
-        metric: DEFAULT_ROUTE_METRIC,
+        metric,
         protocol: ROUTE_PROTOCOL,
     }
 }
 
 /// The route that keeps the tunnel's own datagrams out of the tunnel: to an IPv6 server that is reached by a
 /// default route now, over that route's gateway. A more specific route beats the tunnel's `::/0` by itself.
-pub(crate) fn way_around(server: IpAddr, routes: &[Route], interface: &str) -> Option<Route> {
+pub(crate) fn way_around(server: IpAddr, observed: &Observed, interface: &str) -> Option<Route> {
     let IpAddr::V6(server) = server else { return None };
     if server.is_loopback() || server.is_unicast_link_local() {
         return None;
     }
+    // On Windows the routes of others have v6tun's protocol as well: there only one to a single address may be ours.
+    let is_ours = |route: &Route| route.protocol == ROUTE_PROTOCOL && route.prefix_len == 128;
     let is_usable = |route: &&Route| {
         route.kind == RouteKind::Unicast
             && route.link.as_deref().is_some_and(|link| link != interface)
-            && route.protocol != ROUTE_PROTOCOL
+            && !is_ours(route)
+            && observed.is_in_use(route)
             && Prefix { address: route.destination, prefix_len: route.prefix_len }.contains(server)
     };
-    let longest_then_cheapest = |route: &&Route| (std::cmp::Reverse(route.prefix_len), route.metric);
-    let way = routes.iter().filter(is_usable).min_by_key(longest_then_cheapest)?;
+    let longest_then_cheapest =
+        |route: &&Route| (std::cmp::Reverse(route.prefix_len), observed.metric_of(route));
+    let way = observed.routes.iter().filter(is_usable).min_by_key(longest_then_cheapest)?;
     if way.prefix_len > 0 {
         return None;
     }
@@ -121,7 +120,7 @@ pub(crate) fn mtu_ceiling(link_mtu: Option<u32>, server: IpAddr, configured: Opt
 
 #[cfg(test)]
 mod tests {
-    use v6tun_host::network::{Change, Observed, plan};
+    use v6tun_host::network::{Change, Link, plan};
 
     use super::*;
 
@@ -143,6 +142,10 @@ mod tests {
         }
     }
 
+    fn seen(routes: impl Into<Vec<Route>>) -> Observed {
+        Observed { routes: routes.into(), ..Observed::default() }
+    }
+
     fn tunnel() -> Tunnel<'static> {
         Tunnel {
             interface: "v6tun0",
@@ -150,6 +153,7 @@ mod tests {
             former: &[],
             mtu: 1440,
             around: None,
+            windows: Box::leak(Box::default()),
         }
     }
 
@@ -177,7 +181,7 @@ mod tests {
     #[test]
     fn an_ipv6_server_behind_the_default_route_gets_a_route_of_its_own_before_the_default() {
         let lan = [route("::", 0, "eth0", Some("fe80::1"), 1024)];
-        let around = way_around(SERVER.parse().unwrap(), &lan, "v6tun0");
+        let around = way_around(SERVER.parse().unwrap(), &seen(lan), "v6tun0");
         let commands = commands(&Tunnel { around, ..tunnel() });
         let wanted = "ip -6 route add 2001:db8:5::1/128 via fe80::1 dev eth0 proto 118";
         let place = commands.iter().position(|command| command == wanted).expect("the route around");
@@ -189,26 +193,56 @@ mod tests {
         let server = SERVER.parse().unwrap();
         let default = route("::", 0, "eth0", Some("fe80::1"), 1024);
         let specific = route("2001:db8:5::", 64, "eth1", None, 256);
-        assert_eq!(way_around(server, &[default.clone(), specific], "v6tun0"), None);
-        assert_eq!(
-            way_around("203.0.113.233".parse().unwrap(), std::slice::from_ref(&default), "v6tun0"),
-            None
-        );
-        assert_eq!(way_around("fe80::9".parse().unwrap(), &[default], "v6tun0"), None);
-        assert_eq!(way_around(server, &[], "v6tun0"), None);
+        assert_eq!(way_around(server, &seen([default.clone(), specific]), "v6tun0"), None);
+        let default = seen([default]);
+        assert_eq!(way_around("203.0.113.233".parse().unwrap(), &default, "v6tun0"), None);
+        assert_eq!(way_around("fe80::9".parse().unwrap(), &default, "v6tun0"), None);
+        assert_eq!(way_around(server, &Observed::default(), "v6tun0"), None);
     }
 
     #[test]
     fn our_own_routes_are_no_way_to_the_server_and_the_cheapest_default_is() {
         let server: IpAddr = SERVER.parse().unwrap();
         let routes = [
-            default_route("v6tun0"),
+            default_route("v6tun0", 50),
             route("::", 0, "wlan0", Some("fe80::2"), 600),
             route("::", 0, "eth0", Some("fe80::1"), 100),
             Route { protocol: ROUTE_PROTOCOL, ..route(SERVER, 128, "wlan0", Some("fe80::2"), 1024) },
         ];
-        let around = way_around(server, &routes, "v6tun0").unwrap();
+        let around = way_around(server, &seen(routes), "v6tun0").unwrap();
         assert_eq!((around.link.as_deref(), around.gateway), (Some("eth0"), Some(address("fe80::1"))));
+    }
+
+    /// Windows gives no program a protocol number of its own.
+    #[test]
+    fn a_default_route_that_has_our_protocol_leads_to_the_server_and_a_route_to_it_alone_does_not() {
+        let server: IpAddr = SERVER.parse().unwrap();
+        let ours = |route| Route { protocol: ROUTE_PROTOCOL, ..route };
+        let default = ours(route("::", 0, "Ethernet", Some("fe80::1"), 256));
+        let around = way_around(server, &seen([default]), "v6tun0").unwrap();
+        assert_eq!(around.link.as_deref(), Some("Ethernet"));
+        let again = seen([
+            ours(route("::", 0, "Ethernet", Some("fe80::1"), 256)),
+            ours(route(SERVER, 128, "Wi-Fi", Some("fe80::2"), 0)),
+        ]);
+        assert_eq!(way_around(server, &again, "v6tun0"), Some(around));
+    }
+
+    #[test]
+    fn the_way_around_takes_the_default_route_that_the_pc_would_take_and_whose_link_is_connected() {
+        let server: IpAddr = SERVER.parse().unwrap();
+        let link =
+            |index, name: &str, up| Link { index, name: name.to_owned(), mtu: 1500, up, mac: Vec::new() };
+        let mut observed = seen([
+            route("::", 0, "Ethernet", Some("fe80::1"), 256),
+            route("::", 0, "Wi-Fi", Some("fe80::2"), 256),
+        ]);
+        observed.links = vec![link(7, "Ethernet", true), link(9, "Wi-Fi", true)];
+        observed.link_metrics = [("Ethernet".to_owned(), 35), ("Wi-Fi".to_owned(), 25)].into();
+        let taken = |observed: &Observed| way_around(server, observed, "v6tun0").unwrap().link.unwrap();
+        assert_eq!(taken(&observed), "Wi-Fi");
+        observed.links[1].up = false;
+        assert_eq!(taken(&observed), "Ethernet");
     }
 
     #[test]

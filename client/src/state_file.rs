@@ -129,6 +129,7 @@ mod tests {
             server: PrivateKey::from_bytes([server; 32]).public_key(),
             endpoint: endpoint.parse().unwrap(),
             preshared_key: None,
+            windows: Default::default(),
         }
     }
 

@@ -1,13 +1,15 @@
 //! `v6tun-client up`: connects, keeps this PC's IPv6 as the server leases it, and restores this PC at the end.
 
 mod dry_run;
+mod renewal;
 mod session;
+mod surroundings;
 mod way;
 
-use std::time::Instant;
+use std::{io, time::Instant};
 
 use anyhow::{Context, Result};
-use tracing::info;
+use tracing::{info, warn};
 use v6tun_cli::Failure;
 use v6tun_host::{
     privilege::{self, PrivilegeError},
@@ -18,7 +20,9 @@ use v6tun_proto::{ClientConfig, ClientTunnel, Purpose};
 use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
 
 use self::{
-    session::{Session, Start},
+    renewal::Renewal,
+    session::{Ended, Session, Start},
+    surroundings::Surroundings,
     way::{Lookup, Way},
 };
 use crate::{
@@ -26,6 +30,7 @@ use crate::{
     args::UpArgs,
     config::{self, Config},
     enrolment::{self, Typed},
+    interruption::unless_stopped,
     patience::Patience,
     route_plan, service,
     state_file::StateFile,
@@ -80,24 +85,44 @@ async fn connect_until_stopped(
     let Some(endpoint) = way::find(config, last, &mut lookup, operator, patience).await? else {
         return Ok(());
     };
-    let socket = UdpSocket::bind_any(0).or_failed()?;
-    let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
-    let mtu_ceiling = route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu);
+    let way = network.route_to(endpoint.ip()).await?;
+    let mtu_ceiling = route_plan::mtu_ceiling(way.as_ref().map(|way| way.mtu), endpoint.ip(), config.mtu);
+    let surroundings = Surroundings::watch(way);
     let way = Way { endpoint, mtu_ceiling };
-    let tun = Tun::create(&config.interface).or_failed()?;
-    let data_path = EventLoop::start(tunnel(config, way)?, tun, socket)?;
-    let start = Start { way, state_file, lookup, patience };
-    let mut session = Session::new(config, start, network, journal, data_path);
-    service::tell_ready();
-    let ran = session.run(operator).await;
-    if ran.is_ok() {
-        info!("disconnecting");
+    let mut renewal = Renewal::default();
+    let mut start = Start { way, state_file, lookup, patience, surroundings };
+    let mut tun = Tun::create(&config.interface).or_failed()?;
+    loop {
+        let socket = UdpSocket::bind_any(0).or_failed()?;
+        let data_path = EventLoop::start(tunnel(config, start.way)?, tun, socket)?;
+        let mut session = Session::new(config, start, network, journal, data_path);
+        service::tell_ready();
+        let ran = session.run(operator).await;
+        if let Ok(Ended::Stopped) = ran {
+            info!("disconnecting");
+        }
+        let (ended, again) = session.stop().await;
+        match (ran, ended) {
+            (ran, Ok(tun)) => {
+                *served = Some(tun);
+                return ran.map(drop);
+            }
+            (Ok(Ended::Broken), Err(failure)) if is_tun_gone(&failure) => {
+                warn!("{failure:#}; it is made anew");
+                let anew = renewal.make(&config.interface);
+                let Some(made) = unless_stopped(operator, "making its tun device anew", anew).await else {
+                    return Ok(());
+                };
+                (tun, start) = (made, again);
+            }
+            (ran, Err(failure)) => return ran.and(Err(failure)),
+        }
     }
-    match session.stop().await {
-        Ok(tun) => *served = Some(tun),
-        Err(failure) => return ran.and(Err(failure)),
-    }
-    ran
+}
+
+/// Whether somebody has taken the device away: its driver was removed or renewed, or it was deleted.
+fn is_tun_gone(failure: &anyhow::Error) -> bool {
+    failure.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {

@@ -12,6 +12,7 @@ mod lease_start;
 mod one_command;
 mod package;
 mod path;
+mod pc_changes;
 mod pc_untouched;
 mod service;
 mod tools;

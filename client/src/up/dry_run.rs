@@ -42,13 +42,14 @@ async fn commands(global: &GlobalArgs, config: &Config, last: Option<Ipv6Addr>) 
     refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
     let endpoint = config.endpoint.resolve().await?;
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
-    let routes = network.observe(&[]).await?.routes;
+    let observed = network.observe(&[]).await?;
     let tunnel = Tunnel {
         interface: &config.interface,
         address: config.address.or(last).unwrap_or(UNKNOWN),
         former: &[],
         mtu: route_plan::mtu_ceiling(link_mtu, endpoint.ip(), config.mtu),
-        around: route_plan::way_around(endpoint.ip(), &routes, &config.interface),
+        around: route_plan::way_around(endpoint.ip(), &observed, &config.interface),
+        windows: &config.windows,
     };
     let desired = tunnel.requirements()?;
     let changes = plan(&desired, &network.observe(&desired).await?);

@@ -1,4 +1,5 @@
-//! The client while it runs: what the tunnel tells, what the operator wants, and this PC kept as it must be.
+//! The client while it runs: what the tunnel tells, what the operator wants, how this PC's network changes, and this PC
+//! kept as it must be.
 
 use std::{
     net::{Ipv6Addr, SocketAddr},
@@ -13,13 +14,16 @@ use tokio::{
 use tracing::{info, warn};
 use v6tun_cli::Failure;
 use v6tun_host::{
-    network::{Journal, Network, carry_out, plan},
+    network::{Journal, Network, RouteTo, carry_out, plan},
     tun::Tun,
 };
 use v6tun_proto::{ClientEvent, ClientTunnel, Lease, LossReason};
 use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
-use super::way::{Lookup, Way};
+use super::{
+    surroundings::Surroundings,
+    way::{Lookup, Way},
+};
 use crate::{
     config::Config,
     endpoint::Endpoint,
@@ -45,6 +49,16 @@ pub(super) struct Start {
     pub(super) state_file: StateFile,
     pub(super) lookup: Lookup,
     pub(super) patience: Patience,
+    pub(super) surroundings: Surroundings,
+}
+
+/// Why a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The operator wanted it.
+    Stopped,
+    /// The data path has ended by itself; [`Session::stop`] tells why.
+    Broken,
 }
 
 /// A tunnel and the PC that it belongs to.
@@ -65,6 +79,7 @@ pub(super) struct Session<'a> {
     /// When the server's name is looked up again; `None` while the server answers, and where there is no name.
     next_lookup: Option<Instant>,
     patience: Patience,
+    surroundings: Surroundings,
     is_connected: bool,
     ticks: Interval,
 }
@@ -77,7 +92,7 @@ impl<'a> Session<'a> {
         journal: &'a mut Journal,
         (event_loop, events): (EventLoop<ClientTunnel>, mpsc::Receiver<ClientEvent>),
     ) -> Self {
-        let Start { way, state_file, lookup, patience } = start;
+        let Start { way, state_file, lookup, patience, surroundings } = start;
         let mut ticks = interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut session = Self {
@@ -99,6 +114,7 @@ impl<'a> Session<'a> {
             lookup,
             next_lookup: None,
             patience,
+            surroundings,
             is_connected: false,
             ticks,
         };
@@ -106,30 +122,33 @@ impl<'a> Session<'a> {
         session
     }
 
-    /// Runs until the operator wants the end, or the data path has ended; [`stop`](Self::stop) tells why.
-    pub(super) async fn run(&mut self, operator: &mut Operator<Status>) -> Result<()> {
+    /// Runs until the operator wants the end, or the data path has ended.
+    pub(super) async fn run(&mut self, operator: &mut Operator<Status>) -> Result<Ended> {
         loop {
             tokio::select! {
                 wish = operator.next() => match wish {
-                    Wish::Stop => return Ok(()),
+                    Wish::Stop => return Ok(Ended::Stopped),
                     Wish::Status(reply) => self.tell_status(reply).await,
                     Wish::Order(order, _) => match order {},
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await?,
-                    None => return Ok(()),
+                    None => return Ok(Ended::Broken),
                 },
                 Some(found) = self.lookup.next() => self.handle_lookup(found).await,
                 () = due(self.next_lookup) => self.look_up_again(),
+                () = self.surroundings.changed() => self.look_around().await,
                 () = self.patience.over(), if !self.is_connected => return Err(self.patience.failure().into()),
                 _ = self.ticks.tick() => self.repair().await,
             }
         }
     }
 
-    /// Says bye to the server, ends the data path and gives the tun back.
-    pub(super) async fn stop(self) -> Result<Tun> {
-        self.event_loop.stop().await
+    /// Says bye to the server, ends the data path and gives the tun back, and what another start begins with.
+    pub(super) async fn stop(self) -> (Result<Tun>, Start) {
+        let Self { way, state_file, lookup, patience, surroundings, .. } = self;
+        let start = Start { way, state_file, lookup, patience, surroundings };
+        (self.event_loop.stop().await, start)
     }
 
     async fn handle_event(&mut self, event: ClientEvent) -> Result<()> {
@@ -203,16 +222,30 @@ impl<'a> Session<'a> {
         self.remember();
     }
 
+    /// Something about this PC's network has changed. Where that is the way to the server, a handshake tells it so.
+    async fn look_around(&mut self) {
+        if let Some(RouteTo { mtu, .. }) = self.surroundings.look(self.network, self.way.endpoint.ip()).await
+        {
+            self.way.mtu_ceiling =
+                route_plan::mtu_ceiling(Some(mtu), self.way.endpoint.ip(), self.config.mtu);
+            if let Err(error) = self.event_loop.order(|tunnel, _, now| tunnel.handle_link_change(now)) {
+                warn!("{error:#}");
+            }
+        }
+        self.repair().await;
+    }
+
     /// Makes this PC what the lease wants. What is so already is left alone.
     async fn reconcile(&mut self) -> Result<()> {
         let Some(lease) = self.lease else { return Ok(()) };
-        let routes = self.network.observe(&[]).await?.routes;
+        let observed = self.network.observe(&[]).await?;
         let tunnel = Tunnel {
             interface: &self.config.interface,
             address: lease.address,
             former: &self.former,
             mtu: self.mtu_of(&lease),
-            around: route_plan::way_around(self.way.endpoint.ip(), &routes, &self.config.interface),
+            around: route_plan::way_around(self.way.endpoint.ip(), &observed, &self.config.interface),
+            windows: &self.config.windows,
         };
         let desired = tunnel.requirements()?;
         let changes = plan(&desired, &self.network.observe(&desired).await?);

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod neighbour_discovery;
 pub mod network;
 pub mod paths;
+pub mod power;
 pub mod privilege;
 pub mod signal;
 #[cfg(target_os = "linux")]

@@ -33,6 +33,8 @@ mod executor;
 mod linux;
 #[cfg(windows)]
 mod windows;
+#[cfg(any(windows, test))]
+mod windows_rows;
 
 pub use address::{InterfaceAddress, address_flags};
 pub use change::Change;

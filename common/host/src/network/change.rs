@@ -236,3 +236,17 @@ impl fmt::Display for Change {
         platform::write(self, f)
     }
 }
+
+#[cfg(test)]
+impl Change {
+    /// The command of Linux, on whichever system the test runs.
+    pub(super) fn linux_command(&self) -> String {
+        struct Command<'a>(&'a Change);
+        impl fmt::Display for Command<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                iproute::write(self.0, f)
+            }
+        }
+        Command(self).to_string()
+    }
+}

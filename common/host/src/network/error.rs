@@ -38,11 +38,11 @@ impl NetworkError {
     }
 }
 
-/// The error's words without Rust's `(os error 1)`.
+/// The error's words without Rust's `(os error 1)`, and without the full stop that Windows ends them with.
 fn reason(cause: &io::Error) -> String {
     let text = cause.to_string();
-    match (cause.raw_os_error(), text.rfind(" (os error ")) {
-        (Some(_), Some(end)) => text[..end].to_owned(),
+    match (cause.raw_os_error(), text.rsplit_once(" (os error ")) {
+        (Some(_), Some((words, _))) => words.trim_end_matches('.').to_owned(),
         _ => text,
     }
 }
@@ -54,8 +54,11 @@ mod tests {
     #[test]
     fn an_error_names_operation_subject_and_reason() {
         let error =
-            NetworkError::new("add route 2001:db8::1/128 dev v6tun0", io::Error::from_raw_os_error(1));
-        assert_eq!(error.to_string(), "add route 2001:db8::1/128 dev v6tun0: Operation not permitted");
-        assert_eq!(error.raw_os_error(), Some(1));
+            NetworkError::new("add route 2001:db8::1/128 dev v6tun0", io::Error::from_raw_os_error(5));
+        let text = error.to_string();
+        let (what, why) = text.rsplit_once(": ").unwrap();
+        assert_eq!(what, "add route 2001:db8::1/128 dev v6tun0");
+        assert!(!why.is_empty() && !why.contains("os error") && !why.ends_with('.'), "{why:?}");
+        assert_eq!(error.raw_os_error(), Some(5));
     }
 }

@@ -31,6 +31,8 @@ pub struct Observed {
     pub sysctls: BTreeMap<SysctlKey, String>,
     /// By link name, the metric among the IPv6 links; `None`: chosen by the system (Windows).
     pub metrics: BTreeMap<String, Option<u32>>,
+    /// By link name, what is added to the metric of each of its routes, whoever chose it (Windows).
+    pub link_metrics: BTreeMap<String, u32>,
     /// By link name, the IPv6 name servers that somebody has set (Windows).
     pub name_servers: BTreeMap<String, Vec<Ipv6Addr>>,
     /// The rules of v6tun's own in the firewall (Windows).
@@ -48,9 +50,9 @@ pub struct Link {
     pub name: String,
     /// In bytes.
     pub mtu: u32,
-    /// Whether the administrator has it up.
+    /// Whether the administrator has it up; on Windows, whether it is connected and IPv6 is on.
     pub up: bool,
-    /// Its link-layer address; empty where it has none (a tun).
+    /// Its link-layer address; empty where it has none (a tun), and on Windows, where nobody asks for it.
     pub mac: Vec<u8>,
 }
 
@@ -91,14 +93,29 @@ impl Observed {
         self.sysctls.get(key).map(String::as_str)
     }
 
-    /// The default route of the lowest metric.
+    /// What a route is compared by with others to the same prefix, the lower wins: its own metric, and on Windows that
+    /// of its link, too.
+    #[must_use]
+    pub fn metric_of(&self, route: &Route) -> u32 {
+        let of_link = route.link.as_ref().and_then(|link| self.link_metrics.get(link)).copied();
+        route.effective_metric().saturating_add(of_link.unwrap_or(0))
+    }
+
+    /// Whether packets are sent by it: Windows keeps the routes of a link that is not connected, but does without them.
+    #[must_use]
+    pub fn is_in_use(&self, route: &Route) -> bool {
+        let link = route.link.as_deref().and_then(|link| self.link(link));
+        link.is_none_or(|link| link.up)
+    }
+
+    /// The default route of the lowest [metric](Self::metric_of).
     #[must_use]
     pub fn default_route(&self) -> Option<DefaultRoute> {
         let route = self
             .routes
             .iter()
-            .filter(|route| route.is_default() && route.link.is_some())
-            .min_by_key(|route| route.effective_metric())?;
+            .filter(|route| route.is_default() && route.link.is_some() && self.is_in_use(route))
+            .min_by_key(|route| self.metric_of(route))?;
         let link = route.link.clone()?;
         let kernel_listens = SysctlKey::ipv6_conf(&link, "accept_ra")
             .ok()
@@ -108,7 +125,7 @@ impl Observed {
             link,
             gateway: route.gateway,
             protocol: route.protocol,
-            metric: route.effective_metric(),
+            metric: self.metric_of(route),
             learnt_from_ra_by_kernel: route.protocol == PROTOCOL_RA && kernel_listens,
         })
     }
@@ -155,5 +172,53 @@ impl Observed {
                 _ => None,
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{ROUTE_PROTOCOL, RouteKind};
+
+    fn default_route(link: &str, metric: u32) -> Route {
+        Route {
+            destination: Ipv6Addr::UNSPECIFIED,
+            prefix_len: 0,
+            kind: RouteKind::Unicast,
+            link: Some(link.into()),
+            gateway: Some("fe80::1".parse().unwrap()),
+            metric,
+            protocol: ROUTE_PROTOCOL,
+        }
+    }
+
+    fn link(index: u32, name: &str, up: bool) -> Link {
+        Link { index, name: name.into(), mtu: 1500, up, mac: Vec::new() }
+    }
+
+    #[test]
+    fn of_default_routes_the_one_wins_whose_own_metric_and_links_are_the_lowest_together() {
+        let mut observed = Observed {
+            links: vec![link(7, "Ethernet", true), link(9, "Wi-Fi", true)],
+            routes: vec![default_route("Ethernet", 256), default_route("Wi-Fi", 16)],
+            link_metrics: [("Ethernet".into(), 25), ("Wi-Fi".into(), 50)].into(),
+            ..Observed::default()
+        };
+        let found = observed.default_route().unwrap();
+        assert_eq!((found.link.as_str(), found.metric), ("Wi-Fi", 66));
+        observed.link_metrics.insert("Wi-Fi".into(), 275);
+        assert_eq!(observed.default_route().unwrap().link, "Ethernet");
+        observed.link_metrics.insert("Ethernet".into(), u32::MAX);
+        assert_eq!(observed.default_route().unwrap().link, "Wi-Fi", "no sum is too large");
+    }
+
+    #[test]
+    fn the_routes_of_a_link_that_is_not_connected_lead_nowhere() {
+        let observed = Observed {
+            links: vec![link(7, "Ethernet", false), link(9, "Wi-Fi", true)],
+            routes: vec![default_route("Ethernet", 1), default_route("Wi-Fi", 2)],
+            ..Observed::default()
+        };
+        assert_eq!(observed.default_route().unwrap().link, "Wi-Fi");
     }
 }

@@ -140,7 +140,7 @@ impl Planner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Link, Route};
+    use crate::network::{Link, ROUTE_PROTOCOL, Route};
 
     const LENT: &str = "2001:db8::2330";
 
@@ -180,14 +180,14 @@ mod tests {
 
     #[test]
     fn a_lease_is_planned_in_the_order_of_its_requirements() {
-        let commands: Vec<String> = plan(&lease(), &uplink()).iter().map(Change::to_string).collect();
+        let commands: Vec<String> = plan(&lease(), &uplink()).iter().map(Change::linux_command).collect();
         assert_eq!(
             commands,
             [
                 "sysctl -w net.ipv6.conf.ens3.accept_ra=2",
                 "sysctl -w net.ipv6.conf.all.forwarding=1",
                 "ip -6 addr del 2001:db8::2330/64 dev ens3",
-                "ip -6 route add 2001:db8::2330/128 dev v6tun0 proto 118",
+                &format!("ip -6 route add 2001:db8::2330/128 dev v6tun0 proto {ROUTE_PROTOCOL}"),
                 "ip -6 neigh add proxy 2001:db8::2330 dev ens3",
                 "# unsolicited neighbour advertisement for 2001:db8::2330 on ens3",
             ]
@@ -214,7 +214,8 @@ mod tests {
         observed.sysctls.insert(key("ens3", "accept_ra"), "2".into());
         observed.addresses.entry("ens3".into()).or_default().retain(|a| a.address.to_string() != LENT);
         let address = LENT.parse().unwrap();
-        observed.routes.push(Route { metric: 1024, ..Route::to_host(address, "v6tun0") });
+        let route = Route::to_host(address, "v6tun0");
+        observed.routes.push(Route { metric: route.effective_metric(), ..route });
         observed.proxies.push(Proxy { link: "ens3".into(), address });
         assert_eq!(plan(&lease(), &observed), []);
     }

@@ -5,17 +5,19 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
-/// The route protocol number of v6tun's own routes (`ip route ... proto 118`): one that no routing daemon of
-/// `linux/rtnetlink.h` and iproute2's `rt_protos` has.
-pub const ROUTE_PROTOCOL: u8 = 118;
+#[cfg(not(windows))]
+mod linux;
+#[cfg(windows)]
+mod windows;
 
-/// The metric that the kernel gives to an IPv6 route that asks for none (`IP6_RT_PRIO_USER`).
-const DEFAULT_METRIC: u32 = 1024;
+#[cfg(not(windows))]
+use linux as platform;
+#[cfg(windows)]
+use windows as platform;
 
-/// `RTPROT_KERNEL`: made by the kernel itself.
-const PROTOCOL_KERNEL: u8 = 2;
-/// `RTPROT_RA`: learnt from a router advertisement.
-pub(crate) const PROTOCOL_RA: u8 = 9;
+pub(super) use self::platform::PROTOCOL_RA;
+pub use self::platform::ROUTE_PROTOCOL;
+use self::platform::{DEFAULT_METRIC, PROTOCOL_KERNEL};
 
 /// One IPv6 route of the main table, with one next hop.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,9 +32,11 @@ pub struct Route {
     pub link: Option<String>,
     /// The next router; `None`: the destination is on the link.
     pub gateway: Option<Ipv6Addr>,
-    /// The lower wins; 0 asks for the kernel's default, 1024.
+    /// The lower wins; 0 asks for the system's default, which is 1024 on Linux and 0 on Windows. There it is the
+    /// route's own part only: its link's is added before routes are compared, by
+    /// [`Observed::metric_of`](super::Observed::metric_of) too.
     pub metric: u32,
-    /// `RTPROT_*`, who made it; v6tun's own is [`ROUTE_PROTOCOL`].
+    /// `RTPROT_*`, on Windows `MIB_IPPROTO_*`: who made it; v6tun's own is [`ROUTE_PROTOCOL`].
     pub protocol: u8,
 }
 
@@ -73,7 +77,7 @@ impl Route {
         self.prefix_len == 0
     }
 
-    /// Whether the kernel would take both for the same route: all but the protocol is equal.
+    /// Whether the system would take both for the same route: all but the protocol is equal.
     #[must_use]
     pub fn is_same_way_as(&self, other: &Self) -> bool {
         self.is_in_the_way_of(other)
@@ -177,9 +181,9 @@ pub struct DefaultRoute {
     pub link: String,
     /// The router; `None` where the uplink is point to point.
     pub gateway: Option<Ipv6Addr>,
-    /// `RTPROT_*`.
+    /// As a route's.
     pub protocol: u8,
-    /// The lower wins.
+    /// The lower wins; with its link's part, where it has one.
     pub metric: u32,
     /// Whether the kernel learnt it from a router advertisement (`proto ra` on a link whose `accept_ra` is not
     /// 0), so that it goes when `accept_ra` no longer lets the kernel listen. A daemon that hears
@@ -209,10 +213,14 @@ mod tests {
     #[test]
     fn a_route_prints_as_ip_takes_it() {
         let address = "2001:db8::1".parse().unwrap();
-        assert_eq!(Route::to_host(address, "v6tun0").to_string(), "2001:db8::1/128 dev v6tun0 proto 118");
+        let own = ROUTE_PROTOCOL;
+        assert_eq!(
+            Route::to_host(address, "v6tun0").to_string(),
+            format!("2001:db8::1/128 dev v6tun0 proto {own}")
+        );
         assert_eq!(
             Route::unreachable(address, 4096).to_string(),
-            "unreachable 2001:db8::1/128 metric 4096 proto 118"
+            format!("unreachable 2001:db8::1/128 metric 4096 proto {own}")
         );
     }
 

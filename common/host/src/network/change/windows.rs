@@ -20,7 +20,7 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         Change::SetLinkUp { link, mtu } => write!(
             f,
             "{ipv6} set interface interface=\"{link}\" mtu={mtu} dadtransmits=0 routerdiscovery=disabled \
-             store=active"
+             managedaddress=disabled otherstateful=disabled store=active"
         ),
         Change::AddRoute(route) => {
             write!(f, "{ipv6} add route ")?;
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(
             text(Change::SetLinkUp { link: link.clone(), mtu: 1440 }),
             "netsh interface ipv6 set interface interface=\"v6tun0\" mtu=1440 dadtransmits=0 \
-             routerdiscovery=disabled store=active"
+             routerdiscovery=disabled managedaddress=disabled otherstateful=disabled store=active"
         );
         assert_eq!(
             text(Change::SetInterfaceMetric { link: link.clone(), from: None, to: Some(5) }),

@@ -14,8 +14,11 @@ use crate::async_descriptor::register;
 use crate::network::NetworkError;
 
 /// The groups that are listened to, as `linux/rtnetlink.h` numbers them in a bit mask.
-const GROUPS: u32 = RTMGRP_LINK | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+const GROUPS: u32 =
+    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
 const RTMGRP_LINK: u32 = 0x1;
+const RTMGRP_IPV4_IFADDR: u32 = 0x10;
+const RTMGRP_IPV4_ROUTE: u32 = 0x40;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 const RTMGRP_IPV6_ROUTE: u32 = 0x400;
 
@@ -26,7 +29,7 @@ const DRAIN: usize = 4096;
 /// How long reopening rests after it failed.
 const REOPEN_REST: Duration = Duration::from_secs(1);
 
-/// Tells that a link, an IPv6 address or an IPv6 route has changed, whoever changed it, but not how: who hears of it
+/// Tells that a link, an address or a route has changed, whoever changed it, but not how: who hears of it
 /// looks at the host again.
 ///
 /// It listens in the network namespace of the thread that opens it. Nothing is missed: where the kernel could not

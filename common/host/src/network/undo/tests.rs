@@ -4,7 +4,7 @@ mod addresses;
 mod settings;
 
 use super::*;
-use crate::network::{Proxy, Requirement, Route, plan};
+use crate::network::{Proxy, ROUTE_PROTOCOL, Requirement, Route, plan};
 
 fn entry(change: Change) -> Entry {
     Entry { at: 0, phase: Phase::Do, change, links: Default::default() }
@@ -28,14 +28,15 @@ fn a_route_and_a_proxy_entry_are_taken_back_newest_first() {
     let entries: Vec<Entry> = plan(&lease, &observed).into_iter().map(entry).collect();
     assert_eq!(undo(&entries, &observed), Undo::default(), "recorded, but never done");
 
-    observed.routes.push(Route { metric: 1024, ..Route::to_host(address(1), "v6tun0") });
+    let route = Route::to_host(address(1), "v6tun0");
+    observed.routes.push(Route { metric: route.effective_metric(), ..route });
     observed.proxies.push(Proxy { link: "ens3".into(), address: address(1) });
-    let commands: Vec<String> = undo(&entries, &observed).changes.iter().map(Change::to_string).collect();
+    let commands: Vec<String> = undo(&entries, &observed).changes.iter().map(Change::linux_command).collect();
     assert_eq!(
         commands,
         [
             "ip -6 neigh del proxy 2001:db8::1 dev ens3",
-            "ip -6 route del 2001:db8::1/128 dev v6tun0 proto 118",
+            &format!("ip -6 route del 2001:db8::1/128 dev v6tun0 proto {ROUTE_PROTOCOL}"),
         ]
     );
 }

@@ -233,7 +233,7 @@ fn a_temporary_address_is_never_taken_away_to_restore_the_order() {
     model.add(temporary);
     model.lend(0);
     let undo = undo(&model.entries, &model.observed);
-    let commands: Vec<String> = undo.changes.iter().map(Change::to_string).collect();
+    let commands: Vec<String> = undo.changes.iter().map(Change::linux_command).collect();
     assert_eq!(
         commands,
         [
@@ -251,7 +251,7 @@ fn an_address_that_carries_temporary_ones_is_never_taken_away_to_restore_the_ord
     model.add(InterfaceAddress { flags: address_flags::TEMPORARY, ..interface_address(2) });
     model.lend(0);
     let undo = undo(&model.entries, &model.observed);
-    let commands: Vec<String> = undo.changes.iter().map(Change::to_string).collect();
+    let commands: Vec<String> = undo.changes.iter().map(Change::linux_command).collect();
     assert_eq!(commands, ["ip -6 addr add 2001:db8::/64 dev ens3 nodad"]);
     assert_eq!(undo.notes.len(), 2);
 }
