@@ -9,7 +9,10 @@ use clap::{Parser, Subcommand, value_parser};
 use v6tun_cli::exit_code;
 use v6tun_wire::GlobalArgs;
 
-use crate::enrolment::{Typed, without_invitations};
+use crate::{
+    enrolment::{Typed, without_invitations},
+    service,
+};
 
 /// Seconds that `--wait` takes: a day at the most.
 const WAIT_SECONDS: std::ops::RangeInclusive<i64> = 1..=86_400;
@@ -37,6 +40,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Remove this PC's key, configuration and memory of the server, after asking
     Forget(ForgetArgs),
+    #[command(flatten)]
+    Service(service::Command),
 }
 
 /// Options of `up`.

@@ -40,7 +40,7 @@ use crate::{
     endpoint::Endpoint,
     interruption::unless_stopped,
     patience::Patience,
-    spoken,
+    service, spoken,
     status::Status,
 };
 
@@ -74,6 +74,7 @@ pub(crate) async fn join(global: &GlobalArgs, args: &JoinArgs) -> Result<()> {
         Ok(())
     })
     .await
+    .map_err(|error| service::name_holder(error, global))
 }
 
 /// Enrols this PC, if the server does not know it yet, and says so; `None` if the operator wanted the end before.

@@ -3,7 +3,7 @@
 //! [`args`] is what is typed, [`enrolment`] how an invitation becomes a configuration, [`config`] what the file says,
 //! [`endpoint`] where the server is, [`route_plan`] what must be true of this PC, [`spoken`] and [`status`] what is
 //! shown, [`state_file`] what is remembered, [`patience`] how long the user waits, [`interruption`] what a signal ends
-//! early, [`up`] the order in which all of that happens, and [`forget`] the end of it.
+//! early, [`up`] the order in which all of that happens, [`service`] makes it stay, and [`forget`] is the end of it.
 
 mod args;
 mod config;
@@ -14,6 +14,7 @@ mod inbound;
 mod interruption;
 mod patience;
 mod route_plan;
+mod service;
 mod spoken;
 mod standard_input;
 mod state_file;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(code) => return code,
     };
+    if let Some(ended) = service::serve(&args) {
+        return ended;
+    }
     logging::init(args.global.verbose, args.global.quiet);
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +56,7 @@ fn run(args: &Args) -> Result<()> {
             Command::Forget(options) => forget::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => status::run(&args.global, options).await,
+            Command::Service(command) => service::run(&args.global, command).await,
         }
     });
     // A name server that does not answer must not hold the exit up.

@@ -32,7 +32,7 @@ use crate::{
     enrolment::{self, Typed},
     interruption::unless_stopped,
     patience::Patience,
-    route_plan,
+    route_plan, service,
     state_file::StateFile,
     status::Status,
 };
@@ -58,6 +58,7 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
         connect_until_stopped(&config, state_file, patience, host).await
     })
     .await
+    .map_err(|error| service::name_holder(error, global))
 }
 
 /// The usual hint repeats the command line, where an invitation is not to be shown.
@@ -95,6 +96,7 @@ async fn connect_until_stopped(
         let socket = UdpSocket::bind_any(0).or_failed()?;
         let data_path = EventLoop::start(tunnel(config, start.way)?, tun, socket)?;
         let mut session = Session::new(config, start, network, journal, data_path);
+        service::tell_ready();
         let ran = session.run(operator).await;
         if let Ok(Ended::Stopped) = ran {
             info!("disconnecting");

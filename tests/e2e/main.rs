@@ -2,6 +2,7 @@
 
 mod address_conflicts;
 mod bad_input;
+mod client_service;
 mod clients;
 mod demo;
 mod idle;

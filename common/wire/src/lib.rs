@@ -1,5 +1,6 @@
 //! What both programs wire in the same way: the options that they share, their folders, the event loop around
-//! one end of the tunnel, the operator who stops them or asks, and the undoing of what they did to the host.
+//! one end of the tunnel, the operator who stops them or asks, the undoing of what they did to the host, and the
+//! service that they can be.
 //!
 //! ```text
 //! operator (signals, control socket) ──> the program's main thread ──orders──> EventLoop (thread v6tun-data)
@@ -18,6 +19,8 @@ mod folders;
 mod hinted;
 mod locks;
 mod operator;
+#[cfg(target_os = "linux")]
+pub mod systemd;
 mod undo;
 mod unix_time;
 mod untouched;

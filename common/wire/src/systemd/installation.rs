@@ -1,6 +1,6 @@
 //! The unit's file, on this system or on the one below a folder.
 
-use super::{UNIT, unit};
+use super::unit;
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::{self, Write};
@@ -17,24 +17,25 @@ const PACKAGED_UNITS: [&str; 2] = ["usr/lib/systemd/system", "lib/systemd/system
 #[derive(Debug)]
 pub(super) struct Installation {
     root: Option<PathBuf>,
+    name: String,
     unit: PathBuf,
     /// What the unit was before it was last written anew.
     old: PathBuf,
 }
 
 impl Installation {
-    /// On this system, or on the one below `root`.
+    /// Of the unit of that name on this system, or on the one below `root`.
     ///
     /// # Errors
     /// If there is no such folder.
-    pub(super) fn below(root: Option<&Path>) -> Result<Self> {
+    pub(super) fn below(root: Option<&Path>, name: &str) -> Result<Self> {
         let canonical = |root: &Path| {
             fs::canonicalize(root)
                 .with_context(|| Failure::usage(format!("cannot work below {}", root.display())))
         };
         let root = root.map(canonical).transpose()?.filter(|root| root != Path::new("/"));
-        let unit = root.as_deref().unwrap_or(Path::new("/")).join(UNITS).join(UNIT);
-        Ok(Self { old: unit.with_extension("service.old"), unit, root })
+        let unit = root.as_deref().unwrap_or(Path::new("/")).join(UNITS).join(name);
+        Ok(Self { old: unit.with_extension("service.old"), name: name.to_owned(), unit, root })
     }
 
     /// The folder that stands for `/`; `None`: `/` itself.
@@ -93,9 +94,8 @@ impl Installation {
             // As `systemctl mask` and `systemctl link` make.
             Ok(found) if found.is_symlink() => {
                 let failure = Failure::failed(format!("{unit} is a symbolic link, which is not v6tun's"));
-                return Err(failure
-                    .with_hint(format!("`sudo systemctl unmask {UNIT}`, or remove it"))
-                    .into());
+                let hint = format!("`sudo systemctl unmask {}`, or remove it", self.name);
+                return Err(failure.with_hint(hint).into());
             }
             _ => {}
         }
@@ -109,7 +109,7 @@ impl Installation {
 
     fn packaged(&self) -> Option<String> {
         let root = self.root.as_deref().unwrap_or(Path::new("/"));
-        PACKAGED_UNITS.iter().find_map(|units| fs::read_to_string(root.join(units).join(UNIT)).ok())
+        PACKAGED_UNITS.iter().find_map(|units| fs::read_to_string(root.join(units).join(&self.name)).ok())
     }
 }
 
@@ -126,12 +126,14 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const UNIT: &str = "v6tun-server.service";
+
     struct Root(tempfile::TempDir, Installation);
 
     impl Root {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
-            let installation = Installation::below(Some(root.path())).unwrap();
+            let installation = Installation::below(Some(root.path()), UNIT).unwrap();
             Self(root, installation)
         }
 

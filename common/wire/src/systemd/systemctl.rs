@@ -1,6 +1,6 @@
 //! What is asked of `systemctl`.
 
-use super::{UNIT, Unit};
+use super::Unit;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::fs;
@@ -13,9 +13,10 @@ use v6tun_cli::Failure;
 /// Is there while systemd runs this machine (`sd_booted(3)`).
 const BOOTED: &str = "/run/systemd/system";
 
-/// `systemctl`, on this system or on the one below a folder.
+/// `systemctl`, on this system or on the one below a folder, for one unit.
 #[derive(Debug)]
 pub(super) struct Systemctl {
+    unit: String,
     root: Option<PathBuf>,
     is_live: bool,
 }
@@ -25,8 +26,8 @@ impl Systemctl {
     ///
     /// # Errors
     /// Without systemd, with the command that any other service manager can run.
-    pub(super) fn find(root: Option<&Path>, unit: &Unit) -> Result<Self> {
-        Self::new(root).map_err(|error| {
+    pub(super) fn find(name: &str, root: Option<&Path>, unit: &Unit) -> Result<Self> {
+        Self::new(name, root).map_err(|error| {
             let hint =
                 format!("have this system's own service manager run, as root: {}", unit.command_line());
             error.context(Failure::failed("cannot make a service").with_hint(hint))
@@ -34,13 +35,16 @@ impl Systemctl {
     }
 
     /// Makes sure that there is one, where a unit stands already.
-    pub(super) fn find_any(root: Option<&Path>) -> Result<Self> {
-        Self::new(root).context("cannot remove the service")
+    pub(super) fn find_any(name: &str, root: Option<&Path>) -> Result<Self> {
+        Self::new(name, root).context("cannot remove the service")
     }
 
-    fn new(root: Option<&Path>) -> Result<Self> {
-        let systemctl =
-            Self { root: root.map(Path::to_owned), is_live: root.is_none() && Path::new(BOOTED).is_dir() };
+    fn new(unit: &str, root: Option<&Path>) -> Result<Self> {
+        let systemctl = Self {
+            unit: unit.to_owned(),
+            root: root.map(Path::to_owned),
+            is_live: root.is_none() && Path::new(BOOTED).is_dir(),
+        };
         systemctl.output(&["--version"]).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!("this system has no systemd"),
             _ => error.into(),
@@ -65,9 +69,14 @@ impl Systemctl {
             .context(command()))
     }
 
+    /// Does something to the unit that must succeed.
+    pub(super) fn run_on_unit(&self, arguments: &[&str]) -> Result<()> {
+        self.run(&[arguments, &[&self.unit]].concat())
+    }
+
     /// The service's process, while it runs.
     pub(super) fn main_process(&self) -> Option<u32> {
-        let output = self.output(&["show", "--property=MainPID", "--value", UNIT]).ok()?;
+        let output = self.output(&["show", "--property=MainPID", "--value", &self.unit]).ok()?;
         let id = String::from_utf8_lossy(&output.stdout).trim().parse().ok()?;
         (self.is_live && id != 0).then_some(id)
     }
@@ -81,7 +90,7 @@ impl Systemctl {
 
     /// Takes a unit that has failed and is gone out of systemd's list; one that has not failed is not in it.
     pub(super) fn forget_failure(&self) {
-        let _not_in_it = self.output(&["reset-failed", UNIT]);
+        let _not_in_it = self.output(&["reset-failed", &self.unit]);
     }
 
     fn output(&self, arguments: &[&str]) -> io::Result<Output> {

@@ -1,16 +1,14 @@
-//! The unit's text: the one template, fitted to where this host keeps things.
+//! The unit's text: the program's template, fitted to where this host keeps things.
 
 use super::executable;
+use crate::GlobalArgs;
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use v6tun_cli::Failure;
-use v6tun_wire::GlobalArgs;
 
-/// As the package has it.
-const TEMPLATE: &str = include_str!("v6tun-server.service");
 /// How each unit of ours begins.
-pub(super) const MARK: &str = "# Made by v6tun,";
+pub const MARK: &str = "# Made by v6tun,";
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/v6tun";
 const DEFAULT_RUNTIME_DIR: &str = "/run/v6tun";
@@ -18,6 +16,7 @@ const DEFAULT_RUNTIME_DIR: &str = "/run/v6tun";
 /// What differs between one host's unit and another's: absolute paths, which systemd can write.
 #[derive(Debug)]
 pub(super) struct Unit {
+    template: &'static str,
     program: String,
     config: Option<String>,
     state_dir: String,
@@ -29,8 +28,9 @@ impl Unit {
     ///
     /// # Errors
     /// For a path that the service could not see.
-    pub(super) fn new(program: &Path, global: &GlobalArgs) -> Result<Self> {
+    pub(super) fn new(template: &'static str, program: &Path, global: &GlobalArgs) -> Result<Self> {
         Ok(Self {
+            template,
             program: text(program.to_owned())?,
             config: global.config.as_deref().map(visible).transpose()?,
             state_dir: visible(&global.state_dir)?,
@@ -41,7 +41,7 @@ impl Unit {
     /// The file.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        for line in TEMPLATE.lines() {
+        for line in self.template.lines() {
             let fitted = match line.split_once('=') {
                 Some(("ExecStart", _)) => Some(format!("ExecStart={}", self.command_line())),
                 Some(("ConfigurationDirectory", _)) => self.configuration_directory(line),
@@ -126,6 +126,15 @@ fn word(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const TEMPLATE: &str = "# Made by v6tun, anew
+[Service]
+ExecStart=/usr/bin/v6tun up
+ConfigurationDirectory=v6tun
+StateDirectory=v6tun
+StateDirectoryMode=0700
+RuntimeDirectory=v6tun
+";
+
     fn global(config: Option<&str>, state_dir: &str, runtime_dir: &str) -> GlobalArgs {
         GlobalArgs {
             config: config.map(PathBuf::from),
@@ -137,16 +146,15 @@ mod tests {
     }
 
     fn unit(program: &str, global: &GlobalArgs) -> String {
-        Unit::new(Path::new(program), global).unwrap().text()
+        Unit::new(TEMPLATE, Path::new(program), global).unwrap().text()
     }
 
     #[test]
-    fn where_all_is_usual_the_unit_is_the_packages() {
+    fn where_all_is_usual_the_unit_is_the_template() {
         let usual = global(None, DEFAULT_STATE_DIR, DEFAULT_RUNTIME_DIR);
-        assert_eq!(unit("/usr/bin/v6tun-server", &usual), TEMPLATE);
-        assert!(TEMPLATE.starts_with(MARK));
-        let local = unit("/usr/local/bin/v6tun-server", &usual);
-        assert!(local.contains("\nExecStart=/usr/local/bin/v6tun-server up\n"), "{local}");
+        assert_eq!(unit("/usr/bin/v6tun", &usual), TEMPLATE);
+        let local = unit("/usr/local/bin/v6tun", &usual);
+        assert!(local.contains("\nExecStart=/usr/local/bin/v6tun up\n"), "{local}");
     }
 
     #[test]
@@ -162,7 +170,8 @@ mod tests {
     #[test]
     fn what_the_service_would_not_see_is_refused() {
         for (config, state) in [(Some("/root/server.toml"), "/var/lib/v6tun"), (None, "/home/me/state")] {
-            let error = Unit::new(Path::new("/opt/v"), &global(config, state, "/run/v6tun")).unwrap_err();
+            let error =
+                Unit::new(TEMPLATE, Path::new("/opt/v"), &global(config, state, "/run/v6tun")).unwrap_err();
             assert!(error.to_string().contains("where services do not look"), "{error}");
         }
     }

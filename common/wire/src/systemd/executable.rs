@@ -1,6 +1,6 @@
 //! Where this program lies, and whether a service can start it from there.
 
-use crate::ROLE;
+use crate::Role;
 use anyhow::{Context, Result};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +19,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// # Errors
 /// With how to move it, if it lies where a service does not find it, where it is swept away, or where others could
 /// exchange it.
-pub(super) fn find(root: Option<&Path>) -> Result<PathBuf> {
+pub(super) fn find(role: Role, root: Option<&Path>) -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot tell where this program lies")?;
     let root = root.unwrap_or(Path::new("/"));
     let objection = match program.strip_prefix(root) {
@@ -30,7 +30,7 @@ pub(super) fn find(root: Option<&Path>) -> Result<PathBuf> {
         return Ok(Path::new("/").join(program.strip_prefix(root)?));
     };
     let folder = root.join("usr/local/bin");
-    let installed = folder.join(ROLE.program);
+    let installed = folder.join(role.program);
     let hint = format!(
         "`sudo install {} {} && sudo {} install`",
         program.display(),

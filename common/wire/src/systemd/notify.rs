@@ -1,5 +1,6 @@
-//! Telling systemd that the server serves: `sd_notify(3)`, as the unit's `Type=notify` waits for.
+//! Telling systemd that the program is ready: `sd_notify(3)`, as the unit's `Type=notify` waits for.
 
+use crate::Role;
 use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
@@ -7,11 +8,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use tracing::warn;
 
-/// Says that the server is ready. Does nothing where nobody waits for it.
-pub(crate) fn tell_ready() {
+/// Says that the program is ready. Does nothing where nobody waits for it.
+pub fn tell_ready(role: Role) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = tell(&socket, b"READY=1") {
-        warn!("cannot tell systemd that the server is ready: {error}");
+        warn!("cannot tell systemd that the {} is ready: {error}", role.name);
     }
 }
 
