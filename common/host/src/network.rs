@@ -34,6 +34,8 @@ mod linux;
 #[cfg(windows)]
 mod windows;
 #[cfg(any(windows, test))]
+mod windows_firewall;
+#[cfg(any(windows, test))]
 mod windows_rows;
 
 pub use address::{InterfaceAddress, address_flags};
@@ -54,4 +56,4 @@ pub use undo::{Undo, undo};
 #[cfg(target_os = "linux")]
 pub use linux::{AddressWatch, Network};
 #[cfg(windows)]
-pub use windows::{AddressWatch, Network};
+pub use windows::{AddressWatch, Network, delete_firewall_rules};

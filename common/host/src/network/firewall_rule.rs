@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::PortRange;
 
 /// Begins the name of every rule of v6tun's, so that they are told apart from those of others.
-const NAME: &str = "v6tun";
+pub(super) const NAME: &str = "v6tun";
 
 /// A rule for what arrives at one address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

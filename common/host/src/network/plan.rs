@@ -1,26 +1,31 @@
 //! From what must be and what is to what is to be done.
 
+use std::collections::BTreeMap;
+
 use super::{Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SourcedRoute, SysctlKey};
 
 /// The changes that make every requirement true, in the order of the requirements; what is so already yields
-/// none. A proxy entry that is added is announced at once.
+/// none. A proxy entry that is added is announced at once. Firewall rules that are no longer required go last of all.
 #[must_use]
 pub fn plan(desired: &[Requirement], observed: &Observed) -> Vec<Change> {
-    let mut planner = Planner { state: observed.clone(), changes: Vec::new() };
+    let mut planner = Planner { state: observed.clone(), changes: Vec::new(), rules: BTreeMap::new() };
     for requirement in desired {
         planner.require(requirement);
     }
+    planner.delete_surplus_rules();
     planner.changes
 }
 
 /// The changes so far, and the state that they lead to: later requirements are compared with that.
-struct Planner {
+struct Planner<'a> {
     state: Observed,
     changes: Vec<Change>,
+    /// By interface, the firewall rules that it shall have.
+    rules: BTreeMap<&'a str, &'a [FirewallRule]>,
 }
 
-impl Planner {
-    fn require(&mut self, requirement: &Requirement) {
+impl<'a> Planner<'a> {
+    fn require(&mut self, requirement: &'a Requirement) {
         match requirement {
             Requirement::Sysctl { key, value } => self.require_sysctl(key, value),
             Requirement::AddressAbsent { link, address } => {
@@ -115,16 +120,25 @@ impl Planner {
         (name == "forwarding").then(|| (link.to_owned(), all.to_owned()))
     }
 
-    /// What is missing comes before what is too many goes: so nothing is open for a moment that shall be closed.
-    fn require_rules(&mut self, interface: &str, rules: &[FirewallRule]) {
-        let found = &self.state.firewall_rules;
-        let missing = rules.iter().filter(|rule| !found.contains(rule)).cloned();
-        let surplus =
-            found.iter().filter(|rule| rule.interface == interface && !rules.contains(rule)).cloned();
-        self.changes.extend(missing.map(Change::AddFirewallRule));
+    /// What is missing. What is too many guards an address that may still stand, so that it goes
+    /// [last](Self::delete_surplus_rules): nothing is open for a moment that shall be closed.
+    fn require_rules(&mut self, interface: &'a str, rules: &'a [FirewallRule]) {
+        self.rules.insert(interface, rules);
+        for rule in rules {
+            if !self.state.firewall_rules.contains(rule) {
+                self.state.firewall_rules.push(rule.clone());
+                self.changes.push(Change::AddFirewallRule(rule.clone()));
+            }
+        }
+    }
+
+    fn delete_surplus_rules(&mut self) {
+        let rules = std::mem::take(&mut self.rules);
+        let is_surplus = |rule: &FirewallRule| {
+            rules.get(rule.interface.as_str()).is_some_and(|wanted| !wanted.contains(rule))
+        };
+        let surplus = self.state.firewall_rules.extract_if(.., |rule| is_surplus(rule));
         self.changes.extend(surplus.map(Change::DeleteFirewallRule));
-        self.state.firewall_rules.retain(|rule| rule.interface != interface);
-        self.state.firewall_rules.extend_from_slice(rules);
     }
 
     fn require_proxy(&mut self, link: &str, address: std::net::Ipv6Addr) {

@@ -8,12 +8,14 @@
 mod addresses;
 mod strike;
 mod sysctls;
+mod windows;
 
 use std::collections::BTreeSet;
 
 use self::addresses::AddressRewind;
 pub(super) use self::strike::strike_out;
 use self::sysctls::SysctlRewind;
+use self::windows::WindowsRewind;
 use super::link_names::{note_lost_links, with_todays_names};
 use super::{Change, Entry, InterfaceAddress, Observed, Phase, SourcedRoute};
 
@@ -54,6 +56,8 @@ pub(super) fn undo_some(entries: &[Entry], observed: &Observed, is_of: impl Fn(&
             rewind.give_route_sources();
         }
     }
+    rewind.windows.finish(observed, &mut rewind.undo);
+    rewind.undo.changes.append(&mut rewind.rules);
     rewind.undo
 }
 
@@ -62,11 +66,14 @@ struct Rewind<'a> {
     observed: &'a Observed,
     sysctls: SysctlRewind,
     addresses: AddressRewind,
+    windows: WindowsRewind,
     /// Where the address changes of all entries are undone together: what lies on the way to a lent address has
     /// been removed by then, and the settings that it was lent under are still in force.
     first_address_change: Option<usize>,
     /// The routes that lost their source with an address.
     sourced_routes: Vec<&'a SourcedRoute>,
+    /// The firewall rules that go, last of all: until then the addresses may stand that they guard.
+    rules: Vec<Change>,
     undo: Undo,
 }
 
@@ -95,8 +102,10 @@ impl<'a> Rewind<'a> {
             observed,
             sysctls: SysctlRewind::new(observed, own_links),
             addresses: AddressRewind::new(entries, observed, is_of),
+            windows: WindowsRewind::new(observed),
             first_address_change: entries.iter().position(is_address),
             sourced_routes: Vec::new(),
+            rules: Vec::new(),
             undo,
         }
     }
@@ -115,13 +124,16 @@ impl<'a> Rewind<'a> {
             Change::AddAddress { .. } | Change::DeleteAddress { .. } | Change::RaiseAddress { .. } => {
                 self.addresses.entry(entry);
             }
+            Change::SetInterfaceMetric { .. } | Change::SetNameServers { .. } if entry.phase == Phase::Do => {
+                self.windows.change(&entry.change);
+            }
             Change::LoseRouteSource(route) => self.sourced_routes.push(route),
             change if entry.phase == Phase::Do && self.is_still_so(change) => self.take_back(change),
             _ => {}
         }
     }
 
-    /// Whether a change of a route or a proxy entry is still in force.
+    /// Whether a change of a route, a proxy entry or a firewall rule is still in force.
     fn is_still_so(&self, change: &Change) -> bool {
         let proxied = |link: &str, address| {
             self.observed.proxies.iter().any(|found| found.link == link && found.address == address)
@@ -138,12 +150,6 @@ impl<'a> Rewind<'a> {
             }
             Change::AddProxy { link, address } => proxied(link, *address),
             Change::AddFirewallRule(rule) => self.observed.firewall_rules.contains(rule),
-            Change::SetInterfaceMetric { link, from, to } => {
-                from != to && self.observed.metrics.get(link) == Some(to)
-            }
-            Change::SetNameServers { link, from, to } => {
-                from != to && self.observed.name_servers.get(link) == Some(to)
-            }
             Change::DeleteProxy { link, address } => {
                 !proxied(link, *address) && self.observed.link(link).is_some()
             }
@@ -174,8 +180,12 @@ impl<'a> Rewind<'a> {
 
     fn take_back(&mut self, change: &Change) {
         let Some(inverse) = change.inverse() else { return };
-        if !self.undo.changes.contains(&inverse) {
-            self.undo.changes.push(inverse);
+        let changes = match inverse {
+            Change::DeleteFirewallRule(_) => &mut self.rules,
+            _ => &mut self.undo.changes,
+        };
+        if !changes.contains(&inverse) {
+            changes.push(inverse);
         }
     }
 }
