@@ -20,11 +20,13 @@
 //! - *Other protocols.* There is no rule for all but these two. Windows lets nothing in that no rule allows.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use v6tun_host::network::{FirewallAction, FirewallRule, PortRange, Traffic};
+use v6tun_host::network::PortRange;
+
+#[cfg(any(windows, test))]
+mod rules;
 
 /// Ports and ranges that may be listed, of TCP and of UDP each. A rule's name and its list of ports are then some 1,000
 /// characters long; Windows takes 10,000 (MS-FASP, 2.2.37).
@@ -47,31 +49,6 @@ pub(crate) struct Inbound {
 impl Default for Inbound {
     fn default() -> Self {
         Self { ping: true, tcp: Vec::new(), udp: Vec::new() }
-    }
-}
-
-impl Inbound {
-    /// The rules for an address of the tunnel's, those that block first.
-    pub(crate) fn rules(&self, interface: &str, address: Ipv6Addr) -> Vec<FirewallRule> {
-        use FirewallAction::{Allow, Block};
-        let ping = if self.ping { Allow } else { Block };
-        let wanted = [
-            (Block, Traffic::Tcp(PortRange::others(&self.tcp))),
-            (Block, Traffic::Udp(PortRange::others(&self.udp))),
-            (Allow, Traffic::Tcp(self.tcp.clone())),
-            (Allow, Traffic::Udp(self.udp.clone())),
-            (ping, Traffic::Echo),
-        ];
-        let is_of_something = |(_, traffic): &(FirewallAction, Traffic)| {
-            !matches!(traffic, Traffic::Tcp(ports) | Traffic::Udp(ports) if ports.is_empty())
-        };
-        let rule = |(action, traffic)| FirewallRule {
-            interface: interface.to_owned(),
-            action,
-            traffic,
-            address,
-        };
-        wanted.into_iter().filter(is_of_something).map(rule).collect()
     }
 }
 

@@ -65,9 +65,11 @@ fn a_port_is_open_exactly_if_it_is_listed() {
     let rules = rules(text);
     for port in 1..=u16::MAX {
         let listed = matches!(port, 1 | 21..=23 | 8000..=8010 | 65535);
-        let tcp = is_let_in(&rules, |traffic| matches!(traffic, Traffic::Tcp(ports) if contains(ports, port)));
+        let tcp =
+            is_let_in(&rules, |traffic| matches!(traffic, Traffic::Tcp(ports) if contains(ports, port)));
         assert_eq!(tcp, listed, "TCP {port}");
-        let udp = is_let_in(&rules, |traffic| matches!(traffic, Traffic::Udp(ports) if contains(ports, port)));
+        let udp =
+            is_let_in(&rules, |traffic| matches!(traffic, Traffic::Udp(ports) if contains(ports, port)));
         assert_eq!(udp, port == 53, "UDP {port}");
     }
 }
@@ -95,7 +97,8 @@ fn what_blocks_comes_before_what_allows() {
 
 #[test]
 fn the_order_and_the_form_in_which_ports_are_listed_make_no_difference() {
-    let same = ["tcp = [22, \"80-90\"]", "tcp = [\"80-85\", 22, \"84-90\", \"22\"]", "tcp = [\"22\", \"80 - 90\"]"];
+    let same =
+        ["tcp = [22, \"80-90\"]", "tcp = [\"80-85\", 22, \"84-90\", \"22\"]", "tcp = [\"22\", \"80 - 90\"]"];
     for text in same {
         assert_eq!(inbound(text), inbound(same[0]), "{text}");
     }
@@ -103,7 +106,9 @@ fn the_order_and_the_form_in_which_ports_are_listed_make_no_difference() {
 
 #[test]
 fn what_is_no_port_is_refused_with_what_would_be_one() {
-    for text in ["tcp = [0]", "udp = [-1]", "tcp = [65536]", "tcp = [\"ssh\"]", "udp = [\"90-80\"]", "udp = [\"\"]"] {
+    for text in
+        ["tcp = [0]", "udp = [-1]", "tcp = [65536]", "tcp = [\"ssh\"]", "udp = [\"90-80\"]", "udp = [\"\"]"]
+    {
         let message = refusal(text);
         assert!(message.contains("numbers of 1 to 65535"), "{text}: {message}");
     }

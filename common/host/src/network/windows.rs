@@ -19,10 +19,13 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+pub use self::firewall::delete_firewall_rules;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::windows_rows::{Adapter, address_in_the_way, is_gone, is_there, route_in_the_way};
-use super::{Change, Entry, InterfaceAddress, Link, NetworkError, Observed, Requirement, Route, RouteTo};
+use super::{
+    Change, Entry, FirewallRule, InterfaceAddress, Link, NetworkError, Observed, Requirement, Route, RouteTo,
+};
 
 /// The PC's network.
 #[derive(Debug, Clone)]
@@ -61,8 +64,19 @@ impl Network {
             Requirement::NameServers { link, .. } => Some(link.as_str()),
             _ => None,
         });
-        let is_firewall = |one: &Requirement| matches!(one, Requirement::FirewallRules { .. });
-        self.look(named.collect(), requirements.iter().any(is_firewall))
+        let mut expected = requirements.iter().filter_map(|requirement| match requirement {
+            Requirement::FirewallRules { rules, .. } => Some(rules.as_slice()),
+            _ => None,
+        });
+        let rules = match expected.next() {
+            Some(first) => {
+                let expected: Vec<FirewallRule> =
+                    expected.fold(first.to_vec(), |all, more| [&all, more].concat());
+                firewall::look(expected).await.map_err(cannot_list_rules)?
+            }
+            None => Vec::new(),
+        };
+        self.look(named.collect(), rules)
     }
 
     /// The state that [`undo`](super::undo) compares these entries with.
@@ -78,7 +92,11 @@ impl Network {
         let is_firewall = |entry: &Entry| {
             matches!(entry.change, Change::AddFirewallRule(_) | Change::DeleteFirewallRule(_))
         };
-        self.look(named.collect(), entries.iter().any(is_firewall))
+        let rules = match entries.iter().any(is_firewall) {
+            true => firewall::look_through().await.map_err(cannot_list_rules)?,
+            false => Vec::new(),
+        };
+        self.look(named.collect(), rules)
     }
 
     /// The default route that Windows prefers, if there is one.
@@ -138,8 +156,8 @@ impl Network {
             }
             Change::AddRoute(route) => self.add_route(route).await,
             Change::DeleteRoute(route) => route::delete(existing(link_of(route)?)?, route),
-            Change::AddFirewallRule(rule) => firewall::add(rule),
-            Change::DeleteFirewallRule(rule) => firewall::delete(rule),
+            Change::AddFirewallRule(rule) => firewall::add(rule.clone()).await,
+            Change::DeleteFirewallRule(rule) => firewall::delete(rule.clone()).await,
             Change::SetSysctl { .. }
             | Change::SetAllForwarding { .. }
             | Change::SetLinkForwarding { .. }
@@ -175,7 +193,7 @@ impl Network {
         Ok(adapters()?.into_iter().map(|adapter| adapter.link).collect())
     }
 
-    fn look(&self, named: Vec<&str>, with_firewall: bool) -> Result<Observed, NetworkError> {
+    fn look(&self, named: Vec<&str>, firewall_rules: Vec<FirewallRule>) -> Result<Observed, NetworkError> {
         let failed = |what: &str| {
             let operation = format!("list the {what}");
             move |e| NetworkError::new(operation, e)
@@ -184,8 +202,6 @@ impl Network {
         let addresses = address::by_link(&adapters).map_err(failed("addresses"))?;
         let routes = route::over(&adapters).map_err(failed("routes"))?;
         let name_servers = name_servers_of(&adapters, &named)?;
-        let firewall_rules =
-            if with_firewall { firewall::rules().map_err(failed("firewall's rules"))? } else { Vec::new() };
         let name = |adapter: &Adapter| adapter.link.name.clone();
         let ipv6 = || adapters.iter().filter_map(|adapter| Some((name(adapter), adapter.ipv6?)));
         Ok(Observed {
@@ -200,6 +216,10 @@ impl Network {
             ..Observed::default()
         })
     }
+}
+
+fn cannot_list_rules(error: io::Error) -> NetworkError {
+    NetworkError::new("list the firewall's rules", error)
 }
 
 fn adapters() -> Result<Vec<Adapter>, NetworkError> {

@@ -14,9 +14,7 @@ mod standing;
 use std::collections::BTreeSet;
 use std::io;
 
-pub(super) use self::properties::{
-    ACTION_ALLOW, ACTION_BLOCK, DIRECTION_IN, GROUPING, PROFILES, RuleProperties, is_own_name, is_unlimited,
-};
+pub(super) use self::properties::{GROUPING, RuleProperties, is_own_name, is_unlimited};
 pub(super) use self::standing::{Standing, is_absent};
 use super::FirewallRule;
 
@@ -43,6 +41,11 @@ pub(super) struct RuleBook {
 }
 
 impl RuleBook {
+    /// Nothing is known.
+    pub(super) const fn new() -> Self {
+        Self { names: None }
+    }
+
     /// Whether the next look is one through all rules.
     pub(super) fn is_new(&self) -> bool {
         self.names.is_none()
@@ -117,6 +120,3 @@ fn remove_all(store: &impl RuleStore, name: &str) -> io::Result<()> {
     }
     Err(io::Error::other(format!("there are rules called \"{name}\" that cannot be removed")))
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,8 +17,9 @@ const ALL_INBOUND_BLOCKED: i32 = 2;
 
 /// Whether an error says that there is no firewall that could be asked, rather than that it refuses something.
 pub(crate) fn is_absent(error: &io::Error) -> bool {
-    let is_known =
-        |code: i32| NO_SERVICE.contains(&code) || NO_FIREWALL.contains(&u32::from_ne_bytes(code.to_ne_bytes()));
+    let is_known = |code: i32| {
+        NO_SERVICE.contains(&code) || NO_FIREWALL.contains(&u32::from_ne_bytes(code.to_ne_bytes()))
+    };
     error.kind() == io::ErrorKind::TimedOut || error.raw_os_error().is_some_and(is_known)
 }
 
