@@ -1,3 +1,5 @@
+use v6tun_host::network::{FirewallAction, FirewallRule, Traffic};
+
 use super::*;
 
 const LEASED: &str = "2001:db8::2330";

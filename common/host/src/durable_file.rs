@@ -159,5 +159,6 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Dur
     move |source| DurableFileError { operation, path: path.to_owned(), source }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -50,11 +50,9 @@ fn program_data() -> PathBuf {
 
 /// A copy of a string that ends with a zero.
 fn read(text: *const u16) -> PathBuf {
-    let mut len = 0;
-    // SAFETY: the string ends with a zero, and no unit behind that is looked at.
-    while len < MAX_LEN && unsafe { *text.add(len) } != 0 {
-        len += 1;
-    }
+    // SAFETY: for each unit that is asked for, those before it were no zero, which ends the string.
+    let unit = |index| unsafe { text.wrapping_add(index).read() };
+    let len = (0..MAX_LEN).take_while(|index| unit(*index) != 0).count();
     // SAFETY: so many units were found before the zero.
     let units = unsafe { slice::from_raw_parts(text, len) };
     PathBuf::from(OsString::from_wide(units))
