@@ -1,5 +1,3 @@
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
 use crate::network::InterfaceAddress;
 
@@ -27,9 +25,18 @@ fn what_is_recorded_is_read_again_in_order() {
     let written = with_three_changes(&path).entries().to_vec();
     let read = Journal::open(&path, identity()).unwrap();
     assert_eq!(read.entries(), written);
-    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     read.remove().unwrap();
     assert!(!path.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_journal_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    with_three_changes(&path);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
