@@ -3,6 +3,8 @@
 //!
 //! Needs `tests/windows/setup`, and the programs that `tests/windows/env` has cargo build.
 
+#[path = "windows/client.rs"]
+mod client;
 #[path = "windows/faults.rs"]
 mod faults;
 #[path = "windows/firewall.rs"]
