@@ -24,6 +24,7 @@ mod invitations;
 mod lease_start;
 mod one_command;
 mod path;
+mod pc_changes;
 mod pc_untouched;
 mod tools;
 mod turtle;

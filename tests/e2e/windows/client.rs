@@ -77,7 +77,8 @@ fn the_pc_is_as_before_after_ctrl_c_and_after_its_window_was_closed() -> Result<
 fn of_the_pcs_ports_those_are_open_that_are_listed() -> Result<()> {
     with_deployment(|lab, deployment, windows| {
         // What another program has let in for the LAN: all of TCP, from anywhere.
-        windows.order("add-rule name=somebody%20else enabled=-1 direction=1 action=1 protocol=6 profiles=7")?;
+        windows
+            .order("add-rule name=somebody%20else enabled=-1 direction=1 action=1 protocol=6 profiles=7")?;
         let config = client_toml(&deployment.server);
         let listed = "\n[windows]\ninbound = { ping = false, tcp = [\"8000-8010\"] }\n";
         for (listed, open) in [("", [false, false]), (listed, [true, false])] {
