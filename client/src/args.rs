@@ -20,7 +20,7 @@ const WAIT_SECONDS: std::ops::RangeInclusive<i64> = 1..=86_400;
 /// Gives this PC a global IPv6 address of a v6tun server, through a WireGuard tunnel.
 #[derive(Debug, Parser)]
 #[command(name = "v6tun-client", version, max_term_width = 100)]
-#[command(mut_arg("config", |arg| arg.help("Configuration file [default: /etc/v6tun/client.toml]")))]
+#[command(mut_arg("config", |arg| arg.help(config_help())))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -83,6 +83,10 @@ pub(crate) struct StatusArgs {
     /// Wait until the client is up; exit code 4 if it is not within that time, 3 if it does not run
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u32).range(WAIT_SECONDS))]
     pub(crate) wait: Option<u32>,
+}
+
+fn config_help() -> String {
+    format!("Configuration file [default: {}]", v6tun_host::paths::config_dir().join("client.toml").display())
 }
 
 /// Reads the command line; or says what is wrong with it, or what was asked for, and gives the exit status.

@@ -6,6 +6,10 @@
 mod linux;
 #[cfg(windows)]
 mod windows;
+#[cfg(any(windows, test))]
+mod windows_command_line;
+#[cfg(any(windows, test))]
+mod windows_log_file;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{Command, name_holder, run, serve, tell_ready};

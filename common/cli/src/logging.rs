@@ -1,7 +1,9 @@
-//! What the programs log: `tracing` to standard error, one line an event.
+//! What the programs log: `tracing` to standard error, one line an event. What libraries say by the `log` crate is among
+//! it.
 
 use std::env;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -18,13 +20,7 @@ const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
 /// `verbosity` counts `-v`: INFO, DEBUG, then TRACE of v6tun's own crates; `quiet` leaves warnings
 /// and errors. Other crates log warnings and errors. [`FILTER_VARIABLE`] overrides all of it.
 pub fn init(verbosity: u8, quiet: bool) {
-    let default = default_filter(verbosity, quiet);
-    let wanted = env::var(FILTER_VARIABLE).ok();
-    let (filter, complaint) = filter(wanted.as_deref(), default);
-    if let Some(complaint) = complaint {
-        // Where standard error is closed nobody is left to be told.
-        let _ = io::stderr().write_all(complaint.as_bytes());
-    }
+    let filter = chosen_filter(verbosity, quiet);
     let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let builder = fmt()
         .compact()
@@ -38,6 +34,30 @@ pub fn init(verbosity: u8, quiet: bool) {
     } else {
         builder.finish().try_init()
     };
+}
+
+/// The same into a file, for a program that nobody watches.
+pub fn init_with(file: impl io::Write + Send + 'static, verbosity: u8, quiet: bool) {
+    let builder = fmt()
+        .compact()
+        .with_env_filter(chosen_filter(verbosity, quiet))
+        .with_target(verbosity > 0)
+        .with_ansi(false)
+        .with_writer(Mutex::new(file));
+    // The error of a second call.
+    let _ = builder.finish().try_init();
+}
+
+/// The filter for these options; complains on standard error about an environment that makes no sense.
+fn chosen_filter(verbosity: u8, quiet: bool) -> EnvFilter {
+    let default = default_filter(verbosity, quiet);
+    let wanted = env::var(FILTER_VARIABLE).ok();
+    let (filter, complaint) = filter(wanted.as_deref(), default);
+    if let Some(complaint) = complaint {
+        // Where standard error is closed nobody is left to be told.
+        let _ = io::stderr().write_all(complaint.as_bytes());
+    }
+    filter
 }
 
 fn default_filter(verbosity: u8, quiet: bool) -> &'static str {

@@ -8,4 +8,4 @@ mod windows;
 #[cfg(unix)]
 pub use unix::{StopSignal, StopSignals, request_stop};
 #[cfg(windows)]
-pub use windows::{StopSignal, StopSignals, request_stop};
+pub use windows::{StopSignal, StopSignals, request_own_stop, request_stop};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use v6tun_host::paths;
 
 /// Options that stand before or after the subcommand.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct GlobalArgs {
     /// Configuration file
     #[arg(long, global = true, value_name = "FILE")]

@@ -1,6 +1,8 @@
-//! Ctrl-C, Ctrl-Break, a console that is closed, and the end of the session.
+//! Ctrl-C, Ctrl-Break, a console that is closed, the end of the session, and the service manager.
 
-use std::{fmt, io};
+use std::{fmt, io, sync::LazyLock};
+
+use tokio::sync::watch;
 
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
 use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
@@ -14,6 +16,8 @@ pub enum StopSignal {
     Close,
     /// The user logs off, or Windows shuts down.
     Shutdown,
+    /// The service manager wants it.
+    Service,
 }
 
 impl fmt::Display for StopSignal {
@@ -22,6 +26,7 @@ impl fmt::Display for StopSignal {
             Self::Interrupt => "Ctrl-C",
             Self::Close => "the window is closed",
             Self::Shutdown => "the session ends",
+            Self::Service => "the service manager",
         })
     }
 }
@@ -35,6 +40,16 @@ pub struct StopSignals {
     close: CtrlClose,
     logoff: CtrlLogoff,
     shutdown: CtrlShutdown,
+    own: watch::Receiver<bool>,
+}
+
+/// Whether this process has been asked to stop by [`request_own_stop`].
+static OWN: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::channel(false).0);
+
+/// Asks this process to end, from any of its threads: for who learns it in another way, as a service does. It is not
+/// lost if it comes before anybody listens.
+pub fn request_own_stop() {
+    OWN.send_replace(true);
 }
 
 impl StopSignals {
@@ -50,6 +65,7 @@ impl StopSignals {
             close: ctrl_close()?,
             logoff: ctrl_logoff()?,
             shutdown: ctrl_shutdown()?,
+            own: OWN.subscribe(),
         })
     }
 
@@ -61,6 +77,7 @@ impl StopSignals {
             _ = self.close.recv() => StopSignal::Close,
             _ = self.logoff.recv() => StopSignal::Shutdown,
             _ = self.shutdown.recv() => StopSignal::Shutdown,
+            _ = self.own.wait_for(|is_requested| *is_requested) => StopSignal::Service,
         }
     }
 }
