@@ -13,6 +13,8 @@ mod firewall;
 mod machine;
 #[path = "windows/package.rs"]
 mod package;
+#[path = "windows/service.rs"]
+mod service;
 #[path = "windows/throughput.rs"]
 mod throughput;
 

@@ -38,6 +38,8 @@ const SERVICE_DOES_NOT_EXIST: i32 = 1060;
 const SERVICE_NOT_ACTIVE: i32 = 1062;
 const SERVICE_CANNOT_ACCEPT_CONTROL: i32 = 1061;
 const SERVICE_MARKED_FOR_DELETE: i32 = 1072;
+/// `ERROR_INVALID_LEVEL`: a setting that there is none of.
+const INVALID_LEVEL: i32 = 124;
 
 /// The service manager.
 pub(super) struct Manager(ServiceManager);
@@ -167,16 +169,28 @@ fn program() -> Result<PathBuf> {
 
 fn configure(service: &Service) -> windows_service::Result<()> {
     service.set_description(DESCRIPTION)?;
-    service.set_delayed_auto_start(true)?;
+    unless_unknown("a start that waits for others", service.set_delayed_auto_start(true))?;
     let restart = |delay| ServiceAction { action_type: ServiceActionType::Restart, delay };
-    service.update_failure_actions(ServiceFailureActions {
+    let restarts = service.update_failure_actions(ServiceFailureActions {
         reset_period: ServiceFailureResetPeriod::After(RESTARTS_FORGOTTEN),
         reboot_msg: None,
         command: None,
         actions: Some(RESTARTS.map(restart).into()),
-    })?;
+    });
+    unless_unknown("restarts", restarts)?;
     // An end with an error is a failure as well as a crash.
-    service.set_failure_actions_on_non_crash_failures(true)
+    unless_unknown("restarts after an error", service.set_failure_actions_on_non_crash_failures(true))
+}
+
+/// A setting that this Windows does not have is no reason to have no service.
+fn unless_unknown(what: &str, outcome: windows_service::Result<()>) -> windows_service::Result<()> {
+    match outcome {
+        Err(error) if code(&error) == Some(INVALID_LEVEL) => {
+            tracing::warn!("this Windows knows no {what} for services");
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// The first status that is as wanted, or the last one when the time is over.
