@@ -24,6 +24,9 @@ const TYPES: u32 = 7;
 /// Characters of one text at the most (`ReportEventW`: 31,839).
 const MAX_TEXT: usize = 4096;
 
+/// `ERROR_FILE_NOT_FOUND`, as COM writes it: there is no such key.
+const NOT_FOUND: i32 = 0x8007_0002_u32.cast_signed();
+
 /// What is told.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
@@ -43,8 +46,8 @@ pub(super) fn register() -> io::Result<()> {
 /// Takes back what [`register`] has done.
 pub(super) fn unregister() -> io::Result<()> {
     let Ok(sources) = LOCAL_MACHINE.options().read().write().open(SOURCES) else { return Ok(()) };
-    match sources.remove_tree(NAME).map_err(io::Error::from) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+    match sources.remove_tree(NAME) {
+        Err(error) if error.code().0 != NOT_FOUND => Err(error.into()),
         _ => Ok(()),
     }
 }
