@@ -1,6 +1,9 @@
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 const FILE: &str = "/state/file";
 
@@ -91,16 +94,28 @@ fn an_error_says_what_on_which_file_and_why() {
 }
 
 #[test]
-fn on_a_real_disk_it_has_the_mode_and_nothing_is_left_beside_it() {
+fn on_a_real_disk_it_replaces_what_is_there_and_nothing_is_left_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("client.psk");
     std::fs::write(name_of_new(&path), "left by a crash").unwrap();
-    for (content, mode) in [("first", 0o600), ("second", 0o644)] {
-        replace(&path, content.as_bytes(), mode).unwrap();
+    for content in ["first", "second"] {
+        replace(&path, content.as_bytes(), 0o600).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn one_that_somebody_has_open_is_replaced_and_stays_what_it_was_to_them() {
+    use std::io::Read;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client.psk");
+    replace(&path, b"first", 0o600).unwrap();
+    let mut reader = std::fs::File::open(&path).unwrap();
+    replace(&path, b"second", 0o600).unwrap();
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!((text.as_str(), std::fs::read_to_string(&path).unwrap().as_str()), ("first", "second"));
 }
 
 #[test]

@@ -10,17 +10,17 @@ mod unix;
 mod windows;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 #[cfg(unix)]
-use self::unix::create_private;
+use self::unix::{create_private, open_to_append};
 #[cfg(windows)]
-use self::windows::create_private;
+use self::windows::{create_private, open_to_append};
 use super::Change;
 
 /// The journal's format; another one is refused.
@@ -348,7 +348,7 @@ impl Journal {
 
     /// Opens for appending, and cuts a torn last line away.
     fn reopen(&mut self) -> Result<(), JournalError> {
-        let file = OpenOptions::new().append(true).open(&self.path).map_err(|e| self.io("write", e))?;
+        let file = open_to_append(&self.path).map_err(|e| self.io("write", e))?;
         file.set_len(self.bytes).map_err(|e| self.io("write", e))?;
         self.file = Some(file);
         Ok(())
@@ -381,7 +381,8 @@ impl Journal {
         }
         let before = self.bytes;
         let Some(file) = &mut self.file else { return Ok(()) };
-        if let Err(error) = file.write_all(text.as_bytes()) {
+        let written = file.seek(SeekFrom::Start(before)).and_then(|_| file.write_all(text.as_bytes()));
+        if let Err(error) = written {
             // A part of the line may be there: the next one must not follow it.
             let cut = file.set_len(before);
             if before == 0 {
