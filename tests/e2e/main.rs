@@ -16,6 +16,7 @@ mod pc_changes;
 mod pc_untouched;
 mod service;
 mod tools;
+mod tun_deleted;
 mod turtle;
 mod unreachable;
 mod vps_killed;

@@ -3,6 +3,8 @@
 //!
 //! Needs `tests/windows/setup`, and the programs that `tests/windows/env` has cargo build.
 
+#[path = "windows/client.rs"]
+mod client;
 #[path = "windows/faults.rs"]
 mod faults;
 #[path = "windows/firewall.rs"]
@@ -22,6 +24,7 @@ mod invitations;
 mod lease_start;
 mod one_command;
 mod path;
+mod pc_changes;
 mod pc_untouched;
 mod tools;
 mod turtle;

@@ -3,7 +3,6 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Instant,
@@ -194,11 +193,19 @@ async fn a_new_pc_is_enrolled_once_and_known_from_then_on() {
     assert_eq!(pc.enrol(&server.invitation).await.unwrap(), new());
     pc.assert_is_member_of(&server);
     assert_eq!(pc.names(), ["client.key", "client.psk", "client.toml"]);
+    assert_eq!(pc.enrol(&server.invitation).await.unwrap(), Enrolment::Known);
+    assert_eq!(server.desk().requests, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_enrolment_writes_is_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (server, pc) = (Server::start().await, Pc::new());
+    pc.enrol(&server.invitation).await.unwrap();
     for name in pc.names() {
         assert_eq!(fs::metadata(pc.file(&name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
     }
-    assert_eq!(pc.enrol(&server.invitation).await.unwrap(), Enrolment::Known);
-    assert_eq!(server.desk().requests, 1);
 }
 
 /// Each state that a crash can leave, as files that are gone again or half written.
@@ -316,13 +323,20 @@ async fn a_pc_that_its_server_has_forgotten_enrols_anew_with_its_own_key_and_set
     assert_eq!((config.interface.as_str(), config.mtu), ("six", Some(1400)));
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn where_files_cannot_be_written_nothing_is_sent() {
+async fn where_others_may_write_nothing_is_sent() {
+    use std::os::unix::fs::PermissionsExt;
     let (server, pc) = (Server::start().await, Pc::new());
     fs::set_permissions(pc.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let (_, why) = pc.refusal(&server.invitation, 20).await;
     assert!(why.contains("others may write"), "{why}");
-    fs::set_permissions(pc.0.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(server.desk().requests, 0);
+}
+
+#[tokio::test]
+async fn where_files_cannot_be_written_nothing_is_sent() {
+    let (server, pc) = (Server::start().await, Pc::new());
     // A folder of that name cannot be replaced.
     fs::create_dir(pc.file("client.psk.new")).unwrap();
     let error = pc.enrol(&server.invitation).await.unwrap_err();

@@ -41,15 +41,19 @@ mod tests {
     use super::*;
     use crate::config::WindowsConfig;
 
-    fn changes(windows: &WindowsConfig, observed: &Observed) -> Vec<Change> {
-        let tunnel = Tunnel {
+    fn tunnel(windows: &WindowsConfig) -> Tunnel<'_> {
+        Tunnel {
             interface: "v6tun0",
             address: "2001:db8::2330".parse().unwrap(),
             former: &[],
             mtu: 1440,
             around: None,
             windows,
-        };
+        }
+    }
+
+    fn changes(windows: &WindowsConfig, observed: &Observed) -> Vec<Change> {
+        let tunnel = tunnel(windows);
         let mut desired = before_link_is_up(&tunnel).unwrap();
         desired.extend(before_address(&tunnel));
         plan(&desired, observed)
@@ -73,6 +77,27 @@ mod tests {
         windows.prefer = Preference::Native;
         let native = metric_of(&changes(&windows, &Observed::default())).unwrap() + DEFAULT_ROUTE_METRIC;
         assert!(native > ADVERTISED + 75, "the slowest has 75");
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn the_firewall_is_closed_before_there_is_an_address_and_the_route_comes_last() {
+        let windows = WindowsConfig::default();
+        let desired = tunnel(&windows).requirements().unwrap();
+        let commands: Vec<_> = plan(&desired, &Observed::default()).iter().map(Change::to_string).collect();
+        let order = [
+            "mtu=1440",
+            "metric=5",
+            "block tcp",
+            "block udp",
+            "allow ping",
+            "address=2001:db8::2330/128",
+            "::/0",
+        ];
+        assert_eq!(commands.len(), order.len(), "{commands:?}");
+        for (command, part) in commands.iter().zip(order) {
+            assert!(command.starts_with("netsh ") && command.contains(part), "{part}: {command}");
+        }
     }
 
     #[test]

@@ -235,4 +235,5 @@ impl<E: Engine> DataPath<E> {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;

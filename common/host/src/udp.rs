@@ -166,6 +166,7 @@ mod tests {
         assert_eq!(to_canonical(native), native);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_server_answers_from_the_address_that_was_asked() {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
@@ -189,6 +190,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_stranger_neither_redirects_a_peer_nor_is_remembered() {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
@@ -214,6 +216,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_address_that_this_host_has_no_longer_is_not_insisted_on() {
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));

@@ -1,7 +1,7 @@
 //! `install | uninstall`: a program as a service of systemd.
 //!
-//! A program has the text of its unit, which is its package's as well. [`unit`](mod@unit) fits it to this host,
-//! [`executable`] says whether the program lies where a service can start it, [`systemctl`] does the rest, and
+//! A program has the text of its unit, which is its package's as well. `unit` fits it to this host,
+//! `executable` says whether the program lies where a service can start it, `systemctl` does the rest, and
 //! [`tell_ready`] is what the service says itself.
 //!
 //! A unit of ours may be written anew at any time: the one before is kept beside it with the ending `.old`.

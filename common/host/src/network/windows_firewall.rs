@@ -8,14 +8,13 @@
 //! force if all its properties are as its name says: one that somebody has disabled or changed is put there anew. Names
 //! are not unique in Windows, and rules are removed by their names.
 
-mod properties;
-mod standing;
+pub(super) mod properties;
+pub(super) mod standing;
 
 use std::collections::BTreeSet;
 use std::io;
 
-pub(super) use self::properties::{GROUPING, RuleProperties, is_own_name, is_unlimited};
-pub(super) use self::standing::{Standing, is_absent};
+use self::properties::RuleProperties;
 use super::FirewallRule;
 
 /// Rules of one name that are removed at the most. Two runs at one time may add one twice; more are somebody's doing.
@@ -120,3 +119,6 @@ fn remove_all(store: &impl RuleStore, name: &str) -> io::Result<()> {
     }
     Err(io::Error::other(format!("there are rules called \"{name}\" that cannot be removed")))
 }
+
+#[cfg(test)]
+mod tests;

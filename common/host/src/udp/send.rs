@@ -210,11 +210,22 @@ impl Segmentation {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(unix)]
+    use std::net::Ipv4Addr;
+    #[cfg(windows)]
+    use std::net::Ipv6Addr;
+
     use super::*;
     use crate::udp::ReceiveBuffers;
 
+    #[cfg(unix)]
+    const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    /// Wine, where these tests run, has no IPv4 socket that can be asked whether it is for IPv6 alone.
+    #[cfg(windows)]
+    const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0);
+
     fn loopback() -> UdpSocket {
-        UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+        UdpSocket::bind(LOOPBACK).unwrap()
     }
 
     fn lay_out(destinations: &[(SocketAddr, usize)]) -> (Vec<u8>, Vec<OutgoingDatagram>) {
@@ -268,6 +279,7 @@ mod tests {
         assert_eq!(receive_all(&mut receiver).len(), 150);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_dual_stack_socket_and_an_ipv4_one_understand_each_other() {
         let (mut both, mut four) = (UdpSocket::bind_any(0).unwrap(), loopback());
@@ -285,7 +297,7 @@ mod tests {
     #[test]
     fn port_zero_is_refused_without_giving_up_segmentation() {
         let (mut sender, mut receiver) = (loopback(), loopback());
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let nowhere = LOOPBACK;
         let (bytes, datagrams) = lay_out(&[(nowhere, 100), (nowhere, 100), (receiver.local_address(), 100)]);
         let before = sender.segmentation.segments(100);
         let report = sender.send_batch(&bytes, datagrams.into_iter());

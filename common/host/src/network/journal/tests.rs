@@ -34,6 +34,16 @@ fn what_is_recorded_is_read_again_in_order() {
     assert!(!path.exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn the_journal_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("undo");
+    with_three_changes(&path);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
 #[test]
 fn nothing_is_created_before_something_is_recorded() {
     let folder = tempfile::tempdir().unwrap();

@@ -23,9 +23,9 @@ use windows::Win32::System::Com::{
 use windows::core::{BSTR, Error};
 
 use crate::network::FirewallRule;
-use crate::network::windows_firewall::{
-    RuleBook, RuleProperties, RuleStore, Standing, delete_all, is_absent,
-};
+use crate::network::windows_firewall::properties::RuleProperties;
+use crate::network::windows_firewall::standing::{Standing, is_absent};
+use crate::network::windows_firewall::{RuleBook, RuleStore, delete_all};
 
 mod enumeration;
 mod properties;
@@ -145,7 +145,7 @@ impl<'a> Firewall<'a> {
             current & profile != 0 && is_on.is_ok_and(|is_on| !is_on.as_bool())
         };
         let off_for = PROFILES.iter().filter(|profile| is_off(profile)).map(|(_, name)| *name).collect();
-        Standing { modify_state, off_for, others: Vec::new() }
+        Standing { modify_state, off_for }
     }
 }
 

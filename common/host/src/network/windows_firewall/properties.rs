@@ -122,7 +122,7 @@ fn description(rule: &FirewallRule) -> String {
 
 /// The rule that has this name.
 pub(crate) fn rule_of_name(name: &str) -> Option<FirewallRule> {
-    let (interface, content) = name.strip_prefix(NAME)?.strip_prefix(' ')?.split_once(": ")?;
+    let (interface, content) = name.strip_prefix(NAME)?.strip_prefix(' ')?.rsplit_once(": ")?;
     let (what, address) = content.rsplit_once(" to ")?;
     let (action, traffic) = what.split_once(' ')?;
     let rule = FirewallRule {

@@ -30,8 +30,6 @@ pub(crate) struct Standing {
     pub(crate) modify_state: i32,
     /// The kinds of networks that it is off for: `domain`, `private`, `public`.
     pub(crate) off_for: Vec<&'static str>,
-    /// What other products call themselves that have registered as firewalls.
-    pub(crate) others: Vec<String>,
 }
 
 impl Standing {
@@ -55,11 +53,6 @@ impl Standing {
             warnings.push(format!(
                 "Windows' firewall is off for {kind} networks: there it keeps nobody from this PC's ports, whatever \
                  [windows.inbound] says; `netsh advfirewall set {kind}profile state on` turns it on"
-            ));
-        }
-        for product in &self.others {
-            warnings.push(format!(
-                "{product} has registered as this PC's firewall: what [windows.inbound] says may have to be said there"
             ));
         }
         warnings

@@ -14,7 +14,7 @@ use windows::Win32::System::Variant::{VARIANT, VT_DISPATCH};
 use windows::core::Interface;
 
 use super::cause;
-use crate::network::windows_firewall::{GROUPING, is_own_name};
+use crate::network::windows_firewall::properties::{GROUPING, is_own_name};
 
 /// Rules that are looked through at the most: a hundred times as many as Windows has by itself.
 const MAX_RULES: usize = 65_536;

@@ -7,7 +7,7 @@ use windows::Win32::System::Variant::VT_EMPTY;
 use windows::core::{BSTR, Result};
 
 use super::{action, direction};
-use crate::network::windows_firewall::{RuleProperties, is_unlimited};
+use crate::network::windows_firewall::properties::{RuleProperties, is_unlimited};
 
 macro_rules! get {
     ($rule:ident.$property:ident) => {
