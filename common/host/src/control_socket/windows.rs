@@ -50,10 +50,12 @@ impl Listener {
     /// Listens under the name that stands for this path. Nothing is left over by a program that was killed.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         let name = name_of(path);
-        let next = create(&name, true).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => taken(&error),
-            _ => error,
-        })?;
+        match ClientOptions::new().open(&name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            _ => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "another program has its name")),
+        }
+        let next = create(&name, true)?;
         Ok(Self { name, next })
     }
 
@@ -70,13 +72,6 @@ impl Listener {
             }
         }
     }
-}
-
-/// Windows says so of a name that another process has, too.
-fn taken(error: &io::Error) -> io::Error {
-    let explanation =
-        format!("{error}: another program has this name, or this one is not run as administrator");
-    io::Error::new(io::ErrorKind::AlreadyExists, explanation)
 }
 
 fn create(name: &str, is_first: bool) -> io::Result<NamedPipeServer> {

@@ -22,6 +22,7 @@ use self::unix::{create_private, open_to_append};
 #[cfg(windows)]
 use self::windows::{create_private, open_to_append};
 use super::Change;
+use crate::durable_file::{Disk as _, RealDisk, name_of_new};
 
 /// The journal's format; another one is refused.
 const VERSION: u32 = 1;
@@ -298,22 +299,26 @@ impl Journal {
         for entry in &self.entries {
             text.push_str(&self.line(entry)?);
         }
-        let mut path = self.path.clone().into_os_string();
-        path.push(".new");
-        let write = || {
-            if let Err(error) = std::fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-            let mut file = create_private(Path::new(&path))?;
-            file.write_all(text.as_bytes())?;
-            std::fs::rename(&path, &self.path)?;
-            Ok(file)
-        };
-        self.file = Some(write().map_err(|e| self.io("write", e))?);
+        let file = self.put_in_place(&text).map_err(|e| self.io("write", e))?;
+        self.file = Some(file);
         self.bytes = text.len() as u64;
         Ok(())
+    }
+
+    /// Writes beside the file, and renames. The old one is closed for that, as Windows replaces no file that is open
+    /// everywhere; where renaming fails it is opened anew by whoever appends.
+    fn put_in_place(&mut self, text: &str) -> io::Result<File> {
+        let new = name_of_new(&self.path);
+        if let Err(error) = std::fs::remove_file(&new)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = create_private(&new)?;
+        file.write_all(text.as_bytes())?;
+        self.file = None;
+        RealDisk.rename(&new, &self.path)?;
+        Ok(file)
     }
 
     /// Removes the file: everything has been undone.

@@ -9,7 +9,7 @@ async fn a_name_that_another_program_has_is_not_shared_with_it() {
     let running = start(2);
     let lock = InstanceLock::acquire(&running.dir.path().join("lock-2")).unwrap();
     let error = ControlSocket::bind(&running.path(), &lock).unwrap_err();
-    assert!(error.to_string().contains("another program has this name"), "{error}");
+    assert!(error.to_string().contains("another program has its name"), "{error}");
     assert!(error.hint().unwrap().contains("v6tun-"));
     running.stop().await;
 }
