@@ -2,20 +2,15 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::standard_stream::EXAMPLE;
+
 /// Keys for v6tun, interchangeable with those of wg(8).
 #[derive(Debug, Parser)]
-#[command(name = "v6tun", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+#[command(name = "v6tun", version, arg_required_else_help = true, after_help = EXAMPLE)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const AFTER_HELP: &str = "\
-Example:
-  (umask 077; v6tun genkey > client.key)
-  v6tun pubkey < client.key
-
-Exit status: 0 done, 1 failed, 2 wrong usage.";
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]

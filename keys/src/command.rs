@@ -9,10 +9,6 @@ use zeroize::Zeroizing;
 use crate::args::Command;
 use crate::standard_stream;
 
-/// wg(8)'s warning, word for word: scripts look for it.
-const WORLD_ACCESSIBLE: &str = "Warning: writing to world accessible file.\n\
-    Consider setting the umask to 077 and trying again.\n";
-
 /// Bytes that are read at once.
 const CHUNK_LEN: usize = 256;
 
@@ -44,7 +40,7 @@ pub(crate) fn run(command: Command) -> Result<(), CommandError> {
 
 fn print_secret(generate: impl FnOnce() -> Result<Zeroizing<String>, KeyError>) -> Result<(), CommandError> {
     if standard_stream::is_output_world_accessible() {
-        standard_stream::say(WORLD_ACCESSIBLE);
+        standard_stream::say(standard_stream::WORLD_ACCESSIBLE);
     }
     print(&generate().map_err(CommandError::Generate)?)
 }

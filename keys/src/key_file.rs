@@ -1,22 +1,24 @@
-//! Files that hold one secret key each, as `v6tun genkey` and `v6tun genpsk` write it.
+//! Files that hold one secret key each, as `v6tun genkey` and `v6tun genpsk` write it. Where `>` makes UTF-16 of
+//! that, as in Windows PowerShell, it is read all the same.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use v6tun_files::text;
 use zeroize::Zeroizing;
 
 use crate::{KeyError, PresharedKey, PrivateKey, base64};
 
-#[cfg(not(unix))]
-mod portable;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
-#[cfg(not(unix))]
-use portable as platform;
 #[cfg(unix)]
 use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 /// Bytes that a key file may have: the key has 44, the rest leaves room for white space alone.
 pub const MAX_KEY_FILE_LEN: usize = 4096;
@@ -51,13 +53,13 @@ pub enum KeyFileError {
         /// What it should hold.
         kind: KeyKind,
     },
-    /// Somebody besides the owner may read, write or execute the file.
-    #[error("refusing key file {}: its mode {mode:04o} lets others at it", path.display())]
+    /// Somebody besides the owner may do something with the file.
+    #[error("refusing key file {}: {opening}", path.display())]
     Permissions {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// What of its permissions lets whom at it.
+        opening: String,
     },
     /// A folder, a device, a pipe or a socket.
     #[error("refusing key file {}: not a regular file", path.display())]
@@ -106,10 +108,8 @@ impl KeyFileError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Missing { path, kind } => {
-                Some(format!("(umask 077; v6tun {} > {})", kind.command(), shell_word(path)))
-            }
-            Self::Permissions { path, .. } => Some(format!("chmod 600 {}", shell_word(path))),
+            Self::Missing { path, kind } => Some(platform::making(kind.command(), path)),
+            Self::Permissions { path, .. } => Some(platform::closing(path)),
             Self::Malformed { kind, .. } => {
                 Some(format!("the file must hold one line, as `v6tun {}` prints it", kind.command()))
             }
@@ -124,7 +124,7 @@ impl KeyFileError {
 /// Reads a private key. Symbolic links are followed; the file that they lead to is the one checked.
 ///
 /// # Errors
-/// Each [`KeyFileError`] but `Exists`. On systems without permission bits nobody's access is checked.
+/// Each [`KeyFileError`] but `Exists`. On Windows, SYSTEM and Administrators may read it as well.
 pub fn read_private_key(path: &Path) -> Result<PrivateKey, KeyFileError> {
     read_key(path, KeyKind::Private, PrivateKey::from_text)
 }
@@ -137,8 +137,8 @@ pub fn read_preshared_key(path: &Path) -> Result<PresharedKey, KeyFileError> {
     read_key(path, KeyKind::Preshared, PresharedKey::from_text)
 }
 
-/// Writes `text` and a newline to a new file that its owner alone can read (mode 0600), and returns
-/// when it is on the disk. A file that exists is left alone; one that could not be completed is removed.
+/// Writes `text` and a newline to a new file that its owner alone can read (and on Windows SYSTEM and
+/// Administrators), and returns when it is on the disk. A file that exists is left alone; one that could not be completed is removed.
 ///
 /// # Errors
 /// [`KeyFileError::Exists`], [`KeyFileError::Io`].
@@ -172,7 +172,8 @@ fn read_key<K>(
     })?;
     check(&file, path)?;
     let content = read_bounded(file, path)?;
-    parse(base64::trim_end(&content)).map_err(|source| KeyFileError::Malformed {
+    let text = in_utf8(&content);
+    parse(base64::trim_end(&text)).map_err(|source| KeyFileError::Malformed {
         path: path.to_owned(),
         kind,
         source,
@@ -185,8 +186,8 @@ fn check(file: &File, path: &Path) -> Result<(), KeyFileError> {
     if !metadata.is_file() {
         return Err(KeyFileError::NotARegularFile { path: path.to_owned() });
     }
-    match platform::mode_open_to_others(&metadata) {
-        Some(mode) => Err(KeyFileError::Permissions { path: path.to_owned(), mode }),
+    match platform::opening_to_others(file, &metadata).map_err(|source| io_error("read", path, source))? {
+        Some(opening) => Err(KeyFileError::Permissions { path: path.to_owned(), opening }),
         None => Ok(()),
     }
 }
@@ -213,21 +214,14 @@ fn read_bounded(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileEr
     Ok(content)
 }
 
+/// As a program of Windows may have written it.
+fn in_utf8(content: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(text::utf8(content).into_owned())
+}
+
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> KeyFileError {
     KeyFileError::Io { operation, path: path.to_owned(), source }
 }
 
-/// `path` as one word of a POSIX shell's command line.
-fn shell_word(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
-    if text.chars().all(is_plain) && !text.is_empty() && !text.starts_with('-') {
-        return text.into_owned();
-    }
-    let prefix = if text.starts_with('-') { "./" } else { "" };
-    format!("'{prefix}{}'", text.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;

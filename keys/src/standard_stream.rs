@@ -2,15 +2,15 @@
 
 use std::io::{self, Write as _};
 
-#[cfg(not(unix))]
-mod portable;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
-#[cfg(not(unix))]
-pub(crate) use portable::{input, is_output_world_accessible, output};
 #[cfg(unix)]
-pub(crate) use unix::{input, is_output_world_accessible, output};
+pub(crate) use unix::{EXAMPLE, WORLD_ACCESSIBLE, input, is_output_world_accessible, output};
+#[cfg(windows)]
+pub(crate) use windows::{EXAMPLE, WORLD_ACCESSIBLE, input, is_output_world_accessible, output};
 
 /// Writes to standard error. Where that fails nobody is left to be told.
 pub(crate) fn say(text: &str) {

@@ -8,10 +8,20 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use v6tun_files::text;
 
 mod diagnosis;
 mod error;
 mod nearest;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
 
 pub use error::ConfigError;
 
@@ -48,6 +58,7 @@ pub fn line_of(path: &Path, array: &str, key: &str, value: &str) -> Option<usize
     Some(text[..found.span().start].matches('\n').count() + 1)
 }
 
+/// The content in UTF-8: an editor or a shell of Windows may have written it otherwise.
 fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ConfigError::Missing { path: path.to_owned() },
@@ -64,7 +75,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ConfigError> {
             hint: None,
         });
     }
-    Ok(content)
+    Ok(text::utf8(&content).into_owned())
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! begins with `!`, as no JSON does, and says why.
 //!
 //! The socket's file is open to its owner alone, and the kernel says who connects (`SO_PEERCRED`): only root and the
-//! program's own user are answered. At most 16 connections are served at once, others wait in the kernel's queue; one
-//! that says nothing for 5 seconds is closed.
+//! program's own user are answered. On Windows it is a named pipe, whose access list admits SYSTEM and Administrators
+//! alone. At most 16 connections are served at once, others wait in the kernel's queue; one that says nothing for 5
+//! seconds is closed.
 
 #[cfg(unix)]
 mod unix;
@@ -116,7 +117,8 @@ where
         },
         Err(why) => refusal(&why),
     };
-    timeout(CONTROL_PATIENCE, stream.write_all(&response)).await?
+    timeout(CONTROL_PATIENCE, stream.write_all(&response)).await??;
+    platform::finish(stream).await
 }
 
 async fn read_line(stream: &mut (impl AsyncRead + Unpin), max_len: usize) -> io::Result<Vec<u8>> {
@@ -197,7 +199,10 @@ where
 
 /// Whether a program listens at this path, as far as this process may know.
 pub async fn is_listened_to(path: &Path) -> bool {
-    platform::connect(path).await.is_ok_and(|stream| stream.is_some())
+    match platform::connect(path).await {
+        Ok(stream) => stream.is_some(),
+        Err(error) => error.kind() == io::ErrorKind::ResourceBusy,
+    }
 }
 
 /// Why the control socket could not be used.
@@ -245,5 +250,4 @@ impl ControlError {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;

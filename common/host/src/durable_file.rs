@@ -160,5 +160,4 @@ fn failed(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Dur
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;

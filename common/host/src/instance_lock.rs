@@ -18,9 +18,9 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-use unix::open;
+use unix::{open, try_lock};
 #[cfg(windows)]
-use windows::open;
+use windows::{open, try_lock};
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl InstanceLock {
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let mut file = open(path).map_err(failed)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(LockError::Held { path: path.to_owned(), pid: read_pid(&mut file) });

@@ -60,6 +60,9 @@ pub const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long accepting rests after the kernel refused it, as without descriptors: ten log lines a second at most.
 pub const ACCEPT_REST: Duration = Duration::from_millis(100);
 
+/// How often a named pipe is tried again whose instances are all taken: each is for the time of one answer.
+pub const PIPE_RETRY: Duration = Duration::from_millis(10);
+
 /// How often a lock that somebody else holds is tried again.
 pub const LOCK_RETRY: Duration = Duration::from_millis(20);
 

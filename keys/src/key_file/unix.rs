@@ -31,8 +31,29 @@ pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// The permission bits, if they leave anything to anybody but the owner.
-pub(super) fn mode_open_to_others(metadata: &Metadata) -> Option<u32> {
+/// What the permission bits leave to anybody but the owner.
+pub(super) fn opening_to_others(_file: &File, metadata: &Metadata) -> io::Result<Option<String>> {
     let mode = metadata.mode() & PERMISSION_BITS;
-    (mode & OTHERS != 0).then_some(mode)
+    Ok((mode & OTHERS != 0).then(|| format!("its mode {mode:04o} lets others at it")))
+}
+
+/// The command that makes such a file, with this subcommand of `v6tun`.
+pub(super) fn making(subcommand: &str, path: &Path) -> String {
+    format!("(umask 077; v6tun {subcommand} > {})", shell_word(path))
+}
+
+/// The command that takes a file from all others.
+pub(super) fn closing(path: &Path) -> String {
+    format!("chmod 600 {}", shell_word(path))
+}
+
+/// `path` as one word of a POSIX shell's command line.
+fn shell_word(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if text.chars().all(is_plain) && !text.is_empty() && !text.starts_with('-') {
+        return text.into_owned();
+    }
+    let prefix = if text.starts_with('-') { "./" } else { "" };
+    format!("'{prefix}{}'", text.replace('\'', r"'\''"))
 }

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue, Error};
 
 use super::error::ConfigError;
 use super::nearest::nearest;
+use super::platform;
 
 /// Characters of a message, or of a key, that are shown: a file may hold one of a mebibyte.
 const MAX_SHOWN: usize = 200;
@@ -59,7 +60,7 @@ pub(super) fn content(path: &Path, text: &str, error: &Error) -> ConfigError {
 fn hint(key: &str) -> Option<&'static str> {
     match key {
         "public-key" => Some("on the other machine `v6tun pubkey < FILE`, with its key file, prints it"),
-        "private-key-file" => Some("`umask 077; v6tun genkey > FILE` makes one"),
+        "private-key-file" => Some(platform::MAKE_KEY),
         "endpoint" => Some("write the server as \"203.0.113.233:51820\" or \"vps.example.net:51820\""),
         "address" | "addresses" => {
             Some("write IPv6 addresses without a prefix length, as \"2001:db8::2330\"")

@@ -81,6 +81,20 @@ fn a_good_file_is_read() {
 }
 
 #[test]
+fn a_file_that_a_program_of_windows_has_written_is_read_and_its_mistakes_have_their_lines() {
+    let good = "\u{feff}private-key-file = 'schlüssel.key'\r\nlisten-port = 51820\r\n";
+    let bad = "\u{feff}private-key-file = 'ä'\r\nlisten-prot = 3\r\n";
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for written in [good.as_bytes().to_vec(), utf16(good)] {
+        assert_eq!(loaded(written).unwrap().private_key_file, PathBuf::from("schlüssel.key"));
+    }
+    for written in [bad.as_bytes().to_vec(), utf16(bad)] {
+        assert_eq!(said(written), "server.toml:2: unknown key `listen-prot`, did you mean `listen-port`?");
+    }
+    assert!(loaded(b"\xff\xfe\x00\xd8").is_err(), "half a character");
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line_the_nearest_and_the_known() {
     let error = loaded("private-key-file = 'a'\n\nlisten-prot = 3\n").unwrap_err();
     assert!(

@@ -1,4 +1,5 @@
 //! An administrator, whose terminal has the rights already.
 
 pub(super) const PREFIX: &str = "";
-pub(super) const RUN_ELEVATED: &str = "run it as administrator: right-click the terminal in the Start menu";
+pub(super) const RUN_ELEVATED: &str =
+    "run it as administrator: right-click Terminal in the Start menu, \"Run as administrator\"";

@@ -1,10 +1,13 @@
 //! Requests and answers in a directory of the test's own.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use tokio::sync::oneshot;
 
-use tokio::{net::UnixStream, sync::oneshot};
+use super::*;
 
-use super::{platform::may_ask, *};
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 struct Running {
     dir: tempfile::TempDir,
@@ -43,43 +46,21 @@ fn start(times: usize) -> Running {
 }
 
 #[tokio::test]
-async fn a_request_is_answered_and_the_file_goes_with_the_program() {
+async fn a_request_is_answered_until_the_program_ends() {
     let running = start(2);
     let path = running.path();
-    let mode = fs::metadata(&path).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
     let answer: Option<String> = request(&path, &"ab").await.unwrap();
     assert_eq!(answer.as_deref(), Some("abab"));
+    assert!(is_listened_to(&path).await);
     let _dir = running.stop().await;
-    assert!(!path.exists());
+    assert!(!is_listened_to(&path).await);
     assert_eq!(request::<_, String>(&path, &"ab").await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_socket_left_by_a_killed_program_means_nobody_and_is_replaced() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("client.sock");
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert_eq!(request::<_, String>(&path, &"ab").await.unwrap(), None);
-    let lock = InstanceLock::acquire(&dir.path().join("lock")).unwrap();
-    ControlSocket::bind(&path, &lock).unwrap();
-}
-
-#[tokio::test]
-async fn a_file_that_is_no_socket_is_left_alone() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("client.sock");
-    fs::write(&path, "precious").unwrap();
-    let lock = InstanceLock::acquire(&dir.path().join("lock")).unwrap();
-    let error = ControlSocket::bind(&path, &lock).unwrap_err();
-    assert!(error.to_string().contains("no socket"), "{error}");
-    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
 
 #[tokio::test]
 async fn an_endless_request_is_cut_off_and_others_are_served() {
     let running = start(2);
-    let mut stream = UnixStream::connect(running.path()).await.unwrap();
+    let mut stream = platform::connect(&running.path()).await.unwrap().unwrap();
     let _ = stream.write_all(&vec![b'x'; 2 * CONTROL_REQUEST_LEN]).await;
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
@@ -124,42 +105,27 @@ async fn a_request_longer_than_the_bound_is_not_sent() {
     running.stop().await;
 }
 
-#[test]
-fn only_root_and_the_programs_own_user_may_ask() {
-    for (asking, own, is_answered) in [(0, 1000, true), (1000, 1000, true), (0, 0, true), (1000, 0, false)] {
-        assert_eq!(may_ask(asking, own), is_answered, "{asking} asks {own}");
+#[tokio::test]
+async fn one_that_hangs_up_at_once_costs_nobody_an_answer() {
+    let running = start(2);
+    for _ in 0..3 * CONTROL_CONNECTIONS {
+        drop(platform::connect(&running.path()).await.unwrap().unwrap());
     }
-}
-
-/// Asks from a thread that has become another user; `None` where it cannot.
-async fn ask_as_nobody(path: &Path) -> Option<Result<Option<String>, ControlError>> {
-    use rustix::{process::Uid, thread::set_thread_res_uid};
-    let (nobody, path) = (Uid::from_raw(65534), path.to_owned());
-    let thread = std::thread::spawn(move || {
-        if let Err(error) = set_thread_res_uid(nobody, nobody, nobody) {
-            eprintln!("skipped: another user's thread needs root: {error}");
-            return None;
-        }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Some(runtime.block_on(request::<_, String>(&path, &"ab")))
-    });
-    tokio::task::spawn_blocking(|| thread.join().unwrap()).await.unwrap()
+    let answer: Option<String> = request(&running.path(), &"c").await.unwrap();
+    assert_eq!(answer.as_deref(), Some("cc"));
+    running.stop().await;
 }
 
 #[tokio::test]
-async fn another_user_is_refused_even_where_the_file_is_open_to_all() {
+async fn many_at_once_are_all_answered() {
     let running = start(2);
-    let path = running.path();
-    if let Some(closed) = ask_as_nobody(&path).await {
-        assert!(matches!(closed.unwrap_err(), ControlError::Request { .. }), "the file's mode");
+    let mut askers = JoinSet::new();
+    for _ in 0..4 * CONTROL_CONNECTIONS {
+        let path = running.path();
+        askers.spawn(async move { request::<_, String>(&path, &"c").await });
     }
-    fs::set_permissions(running.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    if let Some(refused) = ask_as_nobody(&path).await {
-        let error = refused.unwrap_err();
-        assert!(error.to_string().contains("user 65534 may not ask"), "{error}");
+    while let Some(answer) = askers.join_next().await {
+        assert_eq!(answer.unwrap().unwrap().as_deref(), Some("cc"));
     }
-    let answer: Option<String> = request(&path, &"ab").await.unwrap();
-    assert_eq!(answer.as_deref(), Some("abab"));
     running.stop().await;
 }

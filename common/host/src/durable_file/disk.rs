@@ -82,7 +82,7 @@ impl Disk for RealDisk {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        platform::rename(from, to)
     }
 
     fn sync_folder(&mut self, folder: &Path) -> io::Result<()> {

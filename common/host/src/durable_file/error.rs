@@ -4,6 +4,16 @@ use crate::privilege;
 use std::io;
 use std::path::PathBuf;
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as platform;
+#[cfg(windows)]
+use windows as platform;
+
 /// A file operation that failed, with its subject and the kernel's own error.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {operation} {}: {source}", path.display())]
@@ -22,12 +32,8 @@ impl DurableFileError {
     pub fn hint(&self) -> Option<String> {
         let folder = self.path.parent().unwrap_or(&self.path).display();
         match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(format!(
-                "`df -h {folder}` and `df -i {folder}` show how full the disk is; make room and try again"
-            )),
-            io::ErrorKind::ReadOnlyFilesystem => Some(format!(
-                "`findmnt -T {folder}` shows the file system; the kernel's log says if it failed"
-            )),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(platform::full_hint(folder)),
+            io::ErrorKind::ReadOnlyFilesystem => Some(platform::read_only_hint(folder)),
             io::ErrorKind::PermissionDenied => Some(privilege::RUN_ELEVATED.to_owned()),
             _ => None,
         }

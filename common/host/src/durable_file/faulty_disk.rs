@@ -5,6 +5,10 @@
 //! failed never reaches it for certain, whatever later syncs answer. All of it follows from the seed.
 
 mod medium;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,18 +17,18 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::medium::Medium;
+#[cfg(unix)]
+use self::unix::{IO, NO_SPACE};
+#[cfg(windows)]
+use self::windows::{IO, NO_SPACE};
 use super::disk::{Disk, too_large};
-
-/// Of `ENOSPC` and `EIO`.
-const NO_SPACE: i32 = 28;
-const IO: i32 = 5;
 
 /// What happens instead of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// `ENOSPC`; writing writes a part first. Reading and removing need no room, and are done.
+    /// The disk is full; writing writes a part first. Reading and removing need no room, and are done.
     NoSpace,
-    /// `EIO`; the operation may have been done nevertheless.
+    /// The disk answers with an error; the operation may have been done nevertheless.
     Io,
     /// The operation may be done, and is the last: all that follow fail until [`FaultyDisk::restart`].
     Crash,

@@ -1,7 +1,7 @@
 //! The lock's file where permissions are modes.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt,
     path::Path,
@@ -18,4 +18,9 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(no_follow)
         .open(path)
+}
+
+/// Locks the whole file, against others that do.
+pub(super) fn try_lock(file: &File) -> Result<(), TryLockError> {
+    file.try_lock()
 }

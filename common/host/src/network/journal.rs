@@ -10,18 +10,19 @@ mod unix;
 mod windows;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 #[cfg(unix)]
-use self::unix::create_private;
+use self::unix::{create_private, open_to_append};
 #[cfg(windows)]
-use self::windows::create_private;
+use self::windows::{create_private, open_to_append};
 use super::Change;
+use crate::durable_file::{Disk as _, RealDisk, name_of_new};
 
 /// The journal's format; another one is refused.
 const VERSION: u32 = 1;
@@ -298,22 +299,26 @@ impl Journal {
         for entry in &self.entries {
             text.push_str(&self.line(entry)?);
         }
-        let mut path = self.path.clone().into_os_string();
-        path.push(".new");
-        let write = || {
-            if let Err(error) = std::fs::remove_file(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                return Err(error);
-            }
-            let mut file = create_private(Path::new(&path))?;
-            file.write_all(text.as_bytes())?;
-            std::fs::rename(&path, &self.path)?;
-            Ok(file)
-        };
-        self.file = Some(write().map_err(|e| self.io("write", e))?);
+        let file = self.put_in_place(&text).map_err(|e| self.io("write", e))?;
+        self.file = Some(file);
         self.bytes = text.len() as u64;
         Ok(())
+    }
+
+    /// Writes beside the file, and renames. The old one is closed for that, as Windows replaces no file that is open
+    /// everywhere; where renaming fails it is opened anew by whoever appends.
+    fn put_in_place(&mut self, text: &str) -> io::Result<File> {
+        let new = name_of_new(&self.path);
+        if let Err(error) = std::fs::remove_file(&new)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let mut file = create_private(&new)?;
+        file.write_all(text.as_bytes())?;
+        self.file = None;
+        RealDisk.rename(&new, &self.path)?;
+        Ok(file)
     }
 
     /// Removes the file: everything has been undone.
@@ -348,7 +353,7 @@ impl Journal {
 
     /// Opens for appending, and cuts a torn last line away.
     fn reopen(&mut self) -> Result<(), JournalError> {
-        let file = OpenOptions::new().append(true).open(&self.path).map_err(|e| self.io("write", e))?;
+        let file = open_to_append(&self.path).map_err(|e| self.io("write", e))?;
         file.set_len(self.bytes).map_err(|e| self.io("write", e))?;
         self.file = Some(file);
         Ok(())
@@ -381,7 +386,8 @@ impl Journal {
         }
         let before = self.bytes;
         let Some(file) = &mut self.file else { return Ok(()) };
-        if let Err(error) = file.write_all(text.as_bytes()) {
+        let written = file.seek(SeekFrom::Start(before)).and_then(|_| file.write_all(text.as_bytes()));
+        if let Err(error) = written {
             // A part of the line may be there: the next one must not follow it.
             let cut = file.set_len(before);
             if before == 0 {

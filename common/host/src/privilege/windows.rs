@@ -2,16 +2,20 @@
 
 use std::io;
 
-/// What to do about a refusal, where no certain command is to be repeated.
-pub(crate) const RUN_ELEVATED: &str = "run it as administrator";
+use v6tun_files::windows_security::is_administrator;
 
-/// Checks that this process may make adapters, addresses and routes, before it begins to.
+/// What to do about a refusal, where no certain command is to be repeated.
+pub(crate) const RUN_ELEVATED: &str =
+    "run it as administrator: right-click Terminal in the Start menu, \"Run as administrator\"";
+
+/// Checks that this process may make adapters, addresses and routes, before it begins to. An administrator's process
+/// that is not elevated is no member of Administrators.
 ///
 /// # Errors
 ///
 /// [`PrivilegeError::Missing`] unless the process runs as administrator.
 pub fn require_net_admin() -> Result<(), PrivilegeError> {
-    Ok(())
+    if is_administrator().map_err(PrivilegeError::Unknown)? { Ok(()) } else { Err(PrivilegeError::Missing) }
 }
 
 /// Why the PC's network cannot be changed.
@@ -28,6 +32,20 @@ pub enum PrivilegeError {
 impl PrivilegeError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            Self::Missing => Some(RUN_ELEVATED.to_owned()),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_process_may_is_told_and_a_refusal_says_how_to_be_an_administrator() {
+        assert!(matches!(require_net_admin(), Ok(()) | Err(PrivilegeError::Missing)));
+        assert!(PrivilegeError::Missing.hint().unwrap().contains("Run as administrator"));
     }
 }

@@ -1,7 +1,7 @@
 //! Files where permissions are modes.
 
 use std::{
-    fs::{File, OpenOptions, Permissions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
@@ -18,6 +18,10 @@ pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let no_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     OpenOptions::new().read(true).custom_flags(no_wait).open(path)
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {

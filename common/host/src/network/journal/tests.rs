@@ -1,6 +1,11 @@
 use super::*;
 use crate::network::InterfaceAddress;
 
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
 fn identity() -> Identity {
     Identity { boot_id: "11111111-2222".into(), network_namespace: 4_026_531_840 }
 }

@@ -9,3 +9,8 @@ use std::path::Path;
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
 }
+
+/// The file that is there, to be gone on with.
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(path)
+}
