@@ -12,12 +12,12 @@ fn v6tun(subcommand: &str, input: Option<&Path>, output: Option<&Path>) -> Outpu
     let mut command = Command::new(env!("CARGO_BIN_EXE_v6tun"));
     command.arg(subcommand);
     if let Some(input) = input {
-        command.stdin(File::open(input).unwrap());
+        command.stdin(File::open(input).expect("the input is there"));
     }
     if let Some(output) = output {
-        command.stdout(File::create(output).unwrap());
+        command.stdout(File::create(output).expect("a file for the output"));
     }
-    command.output().unwrap()
+    command.output().expect("the program starts")
 }
 
 #[test]
