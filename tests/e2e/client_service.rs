@@ -11,7 +11,7 @@ use v6tun_tests::product::Deployment;
 use v6tun_tests::systemd_host::SystemdHost;
 
 use crate::service::changed;
-use crate::tools::must_reach;
+use crate::tools::{must_reach, wait_until_settled};
 
 const CLIENT: &str = "/usr/local/bin/v6tun-client";
 const SERVICE: &str = "v6tun-client.service";
@@ -56,6 +56,7 @@ fn the_clients_service_connects_comes_back_and_goes_without_rest() -> Result<()>
     Lab::run(&Options::default(), |lab| {
         let deployment = Deployment::install(lab)?;
         let _server = deployment.server.up()?;
+        wait_until_settled(&lab.pc)?;
         let before = Snapshot::take(&lab.pc)?;
         let machine = boot(lab)?;
         enrol(&machine, &deployment)?;
