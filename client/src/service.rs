@@ -12,6 +12,6 @@ mod windows_command_line;
 mod windows_log_file;
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{Command, name_holder, run, serve, tell_ready};
+pub(crate) use linux::{Command, has_console, name_holder, run, serve, tell_ready};
 #[cfg(windows)]
-pub(crate) use windows::{Command, name_holder, run, serve, tell_ready};
+pub(crate) use windows::{Command, has_console, name_holder, run, serve, tell_ready};

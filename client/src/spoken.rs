@@ -1,5 +1,5 @@
 //! What is said to the person in front of the PC: connection, loss and return on standard output, trouble on standard
-//! error. Each is one line, and a hint where there is something to do.
+//! error. Each is one line, and a hint where there is something to do. Where nobody can read them the log has them.
 
 use std::{
     io::{self, Write},
@@ -7,20 +7,29 @@ use std::{
     time::Duration,
 };
 
+use tracing::{info, warn};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{LossReason, RefusalReason};
 
-use crate::ROLE;
+use crate::{ROLE, service};
 
 /// Says a line to whoever follows the connection. Where standard output is closed nobody does.
 pub(crate) fn say(line: &str) {
-    let _unheard = writeln!(io::stdout().lock(), "{}: {line}", ROLE.program);
+    if service::has_console() {
+        let _unheard = writeln!(io::stdout().lock(), "{}: {line}", ROLE.program);
+    } else {
+        info!("{line}");
+    }
 }
 
 /// Says what is wrong, and what to do about it.
 pub(crate) fn complain(line: &str, hint: &str) {
-    let _unheard = writeln!(io::stderr().lock(), "{}: {line}\nhint: {hint}", ROLE.program);
+    if service::has_console() {
+        let _unheard = writeln!(io::stderr().lock(), "{}: {line}\nhint: {hint}", ROLE.program);
+    } else {
+        warn!("{line}; hint: {hint}");
+    }
 }
 
 /// `last` is the address that this PC held before.

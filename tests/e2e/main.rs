@@ -5,6 +5,7 @@ mod bad_input;
 mod client_service;
 mod clients;
 mod demo;
+mod first_ping;
 mod idle;
 mod interop;
 mod invitations;

@@ -38,7 +38,9 @@ impl WindowsMachine {
     /// There is no Wine, or no prefix to copy: with what it said.
     pub fn boot_older() -> Result<Self> {
         let machine = Self { dir: tempfile::tempdir().context("a folder for Wine")? };
-        machine.output(&["cmd", "/c", "exit"])?;
+        // Now and then one of Wine's own programs fails on a busy machine, and the next attempt starts it.
+        let start = || machine.output(&["cmd", "/c", "exit"]);
+        start().or_else(|_| start()).or_else(|_| start())?;
         Ok(machine)
     }
 

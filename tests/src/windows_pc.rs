@@ -31,6 +31,9 @@ const PROGRAMS: &str = "drive_c/v6tun";
 /// How long the helpers of Wine may take to start or to end.
 const HELPERS_LIMIT: Duration = Duration::from_secs(30);
 
+/// How often Wine is started.
+const ATTEMPTS: usize = 3;
+
 /// `IMAGE_FILE_MACHINE_ARM64`, as it stands in the header of a DLL.
 const ARM64: [u8; 2] = 0xAA64_u16.to_le_bytes();
 
@@ -101,11 +104,24 @@ impl WindowsPc {
             wineserver: wineserver.stopped_by(Signal::INT),
             _host: host,
         };
-        // Wine's helpers keep the output of the first program open: this one's is a file.
-        let mut first = machine.spawn("wine", &pc.wine("", "cmd /c exit"))?;
-        let code = first.wait(HELPERS_LIMIT)?;
-        ensure!(code == Some(0), "Wine does not start: exit code {code:?}\n{}", first.stderr());
+        pc.start_helpers()?;
         Ok(pc)
+    }
+
+    /// Runs the first program, which starts Wine's own. Now and then one of those fails on a busy machine, and the
+    /// next attempt starts it.
+    fn start_helpers(&self) -> Result<()> {
+        let mut said = String::new();
+        for _ in 0..ATTEMPTS {
+            // The helpers keep the output of the first program open: this one's is a file.
+            let mut first = self.machine.spawn("wine", &self.wine("", "cmd /c exit"))?;
+            let code = first.wait(HELPERS_LIMIT)?;
+            if code == Some(0) {
+                return Ok(());
+            }
+            said = format!("exit code {code:?}\n{}", first.stderr());
+        }
+        bail!("Wine does not start: {said}")
     }
 
     /// Puts a program into `C:\v6tun`.

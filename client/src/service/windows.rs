@@ -1,10 +1,9 @@
 //! A service of Windows.
 //!
 //! [`manager`] is what the commands do to the service, [`dispatcher`] what the service does when Windows starts it. It
-//! writes to a [`log file`](windows_log_file), and tells the beginning and the end of it in Windows' own [`event_log`].
+//! writes to a log file, and tells its beginning and its end in the Event Log.
 
 mod dispatcher;
-mod event_log;
 mod manager;
 
 use std::io::{self, Write as _};
@@ -13,27 +12,28 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use v6tun_cli::Failure;
+use v6tun_cli::{Failure, error_report};
 use v6tun_host::instance_lock::LockError;
 use v6tun_host::network::delete_firewall_rules;
-use v6tun_host::{paths, privilege};
+use v6tun_host::{paths, privilege, windows_event_log};
 use v6tun_wire::{Folders, GlobalArgs, OrFail as _};
 
-use self::manager::{Ended, Manager};
+use self::manager::{Ended, Installed, Manager};
 use super::windows_log_file;
 use crate::{
     ROLE,
     args::{self, Args},
-    config::{self, Config},
+    config,
 };
 
-pub(crate) use dispatcher::tell_ready;
+pub(crate) use dispatcher::{has_console, tell_ready};
 
 /// What Windows knows the service by.
 const NAME: &str = "v6tun";
 
-/// How long the commands wait until the service has started or stopped.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the commands wait until the service has started or stopped: longer than a client may take to give the PC
+/// back.
+const PATIENCE: Duration = Duration::from_secs(65);
 
 /// The commands that are about the service.
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ pub(crate) async fn run(global: &GlobalArgs, command: &Command) -> Result<()> {
     match command {
         Command::Install => install(global),
         Command::Uninstall => uninstall(global).await,
-        Command::Start => start(global),
+        Command::Start => start(&Manager::open()?),
         Command::Stop => stop(),
         // What `serve` has not taken.
         Command::Service => Ok(()),
@@ -86,17 +86,26 @@ pub(crate) fn name_holder(error: anyhow::Error, _global: &GlobalArgs) -> anyhow:
 /// Done again, it leaves a service that is as it should be.
 fn install(global: &GlobalArgs) -> Result<()> {
     let manager = Manager::open()?;
-    let is_new = manager.install(global)?;
-    event_log::register().context(Failure::failed("cannot register the service with the Event Log"))?;
-    say(if is_new { "installed: it starts at every boot" } else { "the service is as it should be" });
+    let installed = manager.install(global)?;
+    if let Err(error) = windows_event_log::register() {
+        tracing::warn!(%error, "the Event Log will not know the service");
+    }
+    say(match installed {
+        Installed::New => "installed: it starts at every boot",
+        Installed::Changed => "the service is changed",
+        Installed::AsItWas => "the service is as it should be",
+    });
+    if installed == Installed::Changed {
+        manager.stop(PATIENCE)?;
+    }
     let path = config::path(global);
     if !path.try_exists().unwrap_or(true) {
         say("this PC is not enrolled: `v6tun-client join INVITATION`, then `v6tun-client start`");
         return Ok(());
     }
     // An installer takes back a service that was not made. One that is there and does not start yet has its reasons.
-    if let Err(error) = begin(global, &manager) {
-        say(&format!("it does not start yet: {error:#}"));
+    if let Err(error) = start(&manager) {
+        let _exit_code = error_report::report(ROLE.program, &error);
     }
     Ok(())
 }
@@ -105,7 +114,8 @@ async fn uninstall(global: &GlobalArgs) -> Result<()> {
     let manager = Manager::open()?;
     manager.stop(PATIENCE)?;
     let was_there = manager.delete()?;
-    event_log::unregister().context(Failure::failed("cannot unregister the service from the Event Log"))?;
+    windows_event_log::unregister()
+        .context(Failure::failed("cannot unregister the service from the Event Log"))?;
     // What a killed service has left.
     if Folders::named(ROLE, global).journal.exists() {
         v6tun_wire::down(ROLE, global).await?;
@@ -117,19 +127,7 @@ async fn uninstall(global: &GlobalArgs) -> Result<()> {
     Ok(())
 }
 
-fn start(global: &GlobalArgs) -> Result<()> {
-    let path = config::path(global);
-    if !path.try_exists().unwrap_or(true) {
-        let what = format!("this PC is not enrolled: there is no {}", path.display());
-        let hint =
-            format!("first `{}`; `v6tun-server invite NAME` prints one", ROLE.command("join INVITATION"));
-        return Err(Failure::usage(what).with_hint(hint).into());
-    }
-    begin(global, &Manager::open()?)
-}
-
-fn begin(global: &GlobalArgs, manager: &Manager) -> Result<()> {
-    Config::load(&config::path(global))?;
+fn start(manager: &Manager) -> Result<()> {
     let before = windows_log_file::len(&log_path());
     match manager.start(PATIENCE)? {
         None => {
@@ -138,7 +136,7 @@ fn begin(global: &GlobalArgs, manager: &Manager) -> Result<()> {
         }
         Some(Ended { exit_code }) => {
             let why = windows_log_file::last_error(&log_path(), before);
-            let why = why.unwrap_or_else(|| format!("it ended with exit code {exit_code}"));
+            let why = why.unwrap_or_else(|| format!("it has ended with exit code {exit_code}"));
             let hint = format!("the whole log is {}", log_path().display());
             Err(Failure::failed(format!("the service does not run: {why}")).with_hint(hint).into())
         }

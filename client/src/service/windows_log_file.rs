@@ -34,13 +34,17 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, len, max_len: MAX_LEN })
     }
 
-    /// Begins a new file. What cannot be moved out of the way is written on to.
+    /// Begins a new file. One that cannot be moved out of the way, as somebody looks at it, is begun anew itself.
     fn rotate(&mut self) -> io::Result<()> {
+        let mut moved = Ok(());
         for number in (1..FILES).rev() {
-            let _ = fs::rename(numbered(&self.path, number - 1), numbered(&self.path, number));
+            moved = fs::rename(numbered(&self.path, number - 1), numbered(&self.path, number));
         }
-        self.file = append_to(&self.path)?;
-        self.len = self.file.metadata()?.len();
+        match moved {
+            Ok(()) => self.file = append_to(&self.path)?,
+            Err(_) => OpenOptions::new().write(true).open(&self.path)?.set_len(0)?,
+        }
+        self.len = 0;
         Ok(())
     }
 }
@@ -117,6 +121,20 @@ mod tests {
         assert!(numbers.len() > 6 && numbers.len() < 20, "{numbers:?}");
         assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{numbers:?}");
         assert_eq!(numbers.last(), Some(&99));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_moved_stays_within_its_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("client.log");
+        // Nothing can be renamed to a folder that is not empty.
+        fs::create_dir_all(folder.path().join("client.1.log/in the way")).unwrap();
+        let mut log = LogFile { max_len: 100, ..LogFile::open(&path).unwrap() };
+        for number in 0..100 {
+            writeln!(log, "line {number} of some thirty bytes").unwrap();
+        }
+        assert!(len(&path) < 200, "{} bytes", len(&path));
+        assert!(fs::read_to_string(&path).unwrap().contains("line 99 "));
     }
 
     #[test]

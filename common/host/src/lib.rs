@@ -25,3 +25,7 @@ pub mod signal;
 pub mod socket_use;
 pub mod tun;
 pub mod udp;
+#[cfg(windows)]
+pub mod windows_event_log;
+#[cfg(windows)]
+pub mod windows_program;

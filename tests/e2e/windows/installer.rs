@@ -116,13 +116,19 @@ fn a_running_service_is_stopped_for_an_upgrade_and_comes_back_and_nothing_is_lef
 #[test]
 fn an_upgrade_keeps_the_service_and_only_stops_it() -> Result<()> {
     let bench = Bench::new(WindowsMachine::boot()?)?;
-    bench.must("/i", "0.1.0")?;
-    bench.told()?;
-    // What Windows says to the version before.
-    let output =
-        bench.run("/x", "0.1.0", &["UPGRADINGPRODUCTCODE={00000000-0000-0000-0000-000000000000}"])?;
-    ensure!(output.status.success(), "{}", log(&bench.machine));
-    assert_eq!(bench.told()?, ["0.1.0 ends"]);
+    // Wine leaves a program whose process has told its end and has not yet ended: then it is tried once more.
+    for _ in 0..3 {
+        bench.must("/i", "0.1.0")?;
+        bench.told()?;
+        // What Windows says to the version before.
+        let output =
+            bench.run("/x", "0.1.0", &["UPGRADINGPRODUCTCODE={00000000-0000-0000-0000-000000000000}"])?;
+        ensure!(output.status.success(), "{}", log(&bench.machine));
+        assert_eq!(bench.told()?, ["0.1.0 ends"]);
+        if !bench.machine.path(FOLDER).exists() {
+            break;
+        }
+    }
     ensure!(service_state(&bench.machine)?.contains("STOPPED"), "{}", service_state(&bench.machine)?);
     bench.must("/i", "0.2.0")?;
     assert_eq!(bench.told()?, ["0.2.0 install", "0.2.0 finds the service", "0.2.0 runs"]);

@@ -103,12 +103,14 @@ fn a_service_that_cannot_start_says_why_and_is_there_all_the_same() -> Result<()
         let said = client.must("install")?;
         ensure!(said.contains("v6tun-client join INVITATION"), "{said}");
         let started = client.run("start")?;
-        ensure!(started.code == Some(2) && started.stderr.contains("not enrolled"), "{started:?}");
-        client.write_config(&config)?;
+        ensure!(started.code == Some(1) && started.stderr.contains("config.toml"), "{started:?}");
+        client.write_config("nonsense\n")?;
+        let started = client.run("start")?;
+        ensure!(started.code == Some(1) && started.stderr.contains("config.toml:1:9: "), "{started:?}");
 
-        let fault = client.with_environment("FAKE_WINTUN_FAIL=CreateAdapter=0x1F");
+        client.write_config(&config)?;
         let _holder = client.up()?;
-        let started = fault.run("start")?;
+        let started = client.run("start")?;
         ensure!(started.code == Some(1), "{started:?}");
         ensure!(started.stderr.contains("the service does not run: "), "{started:?}");
         ensure!(started.stderr.contains("client.log"), "{started:?}");

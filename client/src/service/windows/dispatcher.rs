@@ -1,6 +1,7 @@
 //! The process that Windows starts: `up`, with the service manager in the place of a console.
 
 use std::ffi::OsString;
+use std::panic;
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -8,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use v6tun_cli::{Failure, error_report, logging};
+use v6tun_cli::{Failure, error_report, exit_code, logging};
 use v6tun_host::directory::ensure_private_dir;
+use v6tun_host::windows_event_log::{Event, report};
 use v6tun_host::{paths, power, signal};
 use v6tun_wire::{GlobalArgs, OrFail as _};
 use windows_service::define_windows_service;
@@ -20,8 +22,7 @@ use windows_service::service::{
 use windows_service::service_control_handler::{self, ServiceControlHandlerResult, ServiceStatusHandle};
 use windows_service::service_dispatcher;
 
-use super::event_log::{Event, report};
-use super::{NAME, log_path};
+use super::{NAME, PATIENCE, log_path};
 use crate::service::windows_log_file::LogFile;
 use crate::{ROLE, args::Args};
 
@@ -30,7 +31,7 @@ use crate::{ROLE, args::Args};
 const STARTING: Duration = Duration::from_secs(5);
 
 /// How long Windows is to wait for the next state.
-const WAIT_HINT: Duration = Duration::from_secs(30);
+const WAIT_HINT: Duration = PATIENCE;
 
 /// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`.
 const NOT_STARTED_BY_WINDOWS: i32 = 1063;
@@ -92,7 +93,8 @@ fn main(_arguments: Vec<OsString>) {
             let hint = failure.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
             tracing::error!("{failure}{hint}");
             report(Event::Failed, &format!("The v6tun client has ended: {failure}{hint}"));
-            u32::from(failure.exit_code())
+            // What is wrong with the configuration is so after a restart, too: Windows makes none after no error.
+            if failure.exit_code() == exit_code::USAGE { 0 } else { u32::from(failure.exit_code()) }
         }
     };
     tell(ServiceState::Stopped, exit_code);
@@ -105,6 +107,7 @@ fn log_to_file() -> Result<Args> {
     let path = log_path();
     let log = LogFile::open(&path).with_context(|| format!("cannot write {}", path.display()))?;
     logging::init_with(log, global.verbose, global.quiet);
+    panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let mut args = Args::try_parse_from([ROLE.program, "up"])?;
     args.global = global.clone();
     Ok(args)
@@ -114,7 +117,7 @@ fn log_to_file() -> Result<Args> {
 fn handle_control(control: ServiceControl) -> ServiceControlHandlerResult {
     match control {
         ServiceControl::Interrogate => {}
-        ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
+        ServiceControl::Stop | ServiceControl::Shutdown => {
             tell(ServiceState::StopPending, 0);
             signal::request_own_stop();
         }
@@ -135,6 +138,11 @@ pub(crate) fn tell_ready() {
     if is_starting && tell(ServiceState::Running, 0) {
         report(Event::Started, "The v6tun client has started.");
     }
+}
+
+/// Whether somebody reads what is said: not if this process is the service.
+pub(crate) fn has_console() -> bool {
+    told().is_none()
 }
 
 /// Tells Windows a state, unless one further on has been told; returns whether it has.

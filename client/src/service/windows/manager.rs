@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use v6tun_cli::{Failure, RUN_ELEVATED};
+use v6tun_host::windows_program::exchangeable_by;
 use v6tun_wire::GlobalArgs;
 use windows_service::service::{
     Service, ServiceAccess, ServiceAction, ServiceActionType, ServiceErrorControl, ServiceExitCode,
@@ -44,6 +45,17 @@ const INVALID_LEVEL: i32 = 124;
 /// The service manager.
 pub(super) struct Manager(ServiceManager);
 
+/// What an installation has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Installed {
+    /// There was no service.
+    New,
+    /// There was one with another command.
+    Changed,
+    /// There was one with this command.
+    AsItWas,
+}
+
 /// A service that has ended when it should have run.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -57,18 +69,22 @@ impl Manager {
         manager.map(Self).map_err(|error| explain("use Windows' service manager", error))
     }
 
-    /// Makes the service, or makes the one that is there what it should be; returns whether it is new.
-    pub(super) fn install(&self, global: &GlobalArgs) -> Result<bool> {
+    /// Makes the service, or makes the one that is there what it should be.
+    pub(super) fn install(&self, global: &GlobalArgs) -> Result<Installed> {
         let info = info(global)?;
         let access = ServiceAccess::CHANGE_CONFIG | ServiceAccess::START | ServiceAccess::QUERY_CONFIG;
-        let what = "install the service";
-        let (service, is_new) = match self.find(access)? {
-            Some(service) => (service.change_config(&info).map(|()| service), false),
-            None => (self.0.create_service(&info, access), true),
+        let failed = |error| explain("install the service", error);
+        let Some(service) = self.find(access)? else {
+            let service = self.0.create_service(&info, access).map_err(failed)?;
+            configure(&service).map_err(failed)?;
+            return Ok(Installed::New);
         };
-        let service = service.map_err(|error| explain(what, error))?;
-        configure(&service).map_err(|error| explain(what, error))?;
-        Ok(is_new)
+        let command = |service: &Service| service.query_config().map(|config| config.executable_path);
+        let before = command(&service).map_err(failed)?;
+        service.change_config(&info).map_err(failed)?;
+        configure(&service).map_err(failed)?;
+        let is_same = command(&service).map_err(failed)? == before;
+        Ok(if is_same { Installed::AsItWas } else { Installed::Changed })
     }
 
     /// Removes the service; returns whether there was one. Windows itself waits until nobody looks at it.
@@ -164,6 +180,11 @@ fn info(global: &GlobalArgs) -> Result<ServiceInfo> {
 fn program() -> Result<PathBuf> {
     let program = env::current_exe().context("cannot find this program's own path")?;
     windows_command_line::require_quotable(&program)?;
+    if let Some(other) = exchangeable_by(&program).context("cannot tell who may write to this program")? {
+        let what = format!("cannot make a service of {}: {other} could exchange it", program.display());
+        let hint = r"copy its folder to C:\Program Files\v6tun, and install it from there";
+        return Err(Failure::failed(what).with_hint(hint).into());
+    }
     Ok(program)
 }
 

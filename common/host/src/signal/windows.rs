@@ -4,8 +4,8 @@ use std::{fmt, io, sync::LazyLock};
 
 use tokio::sync::watch;
 
-use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
-use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_logoff, ctrl_shutdown};
+use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
+use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
 
 /// A control event that asks for the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,8 @@ pub enum StopSignal {
     Interrupt,
     /// The console's window was closed: Windows ends the process 5 seconds later.
     Close,
-    /// The user logs off, or Windows shuts down.
+    /// Windows shuts down. That a user logs off is told to services alone, which it is nothing to; the console of one
+    /// who does is closed.
     Shutdown,
     /// The service manager wants it.
     Service,
@@ -38,7 +39,6 @@ pub struct StopSignals {
     ctrl_c: CtrlC,
     ctrl_break: CtrlBreak,
     close: CtrlClose,
-    logoff: CtrlLogoff,
     shutdown: CtrlShutdown,
     own: watch::Receiver<bool>,
 }
@@ -63,7 +63,6 @@ impl StopSignals {
             ctrl_c: ctrl_c()?,
             ctrl_break: ctrl_break()?,
             close: ctrl_close()?,
-            logoff: ctrl_logoff()?,
             shutdown: ctrl_shutdown()?,
             own: OWN.subscribe(),
         })
@@ -75,7 +74,6 @@ impl StopSignals {
             _ = self.ctrl_c.recv() => StopSignal::Interrupt,
             _ = self.ctrl_break.recv() => StopSignal::Interrupt,
             _ = self.close.recv() => StopSignal::Close,
-            _ = self.logoff.recv() => StopSignal::Shutdown,
             _ = self.shutdown.recv() => StopSignal::Shutdown,
             _ = self.own.wait_for(|is_requested| *is_requested) => StopSignal::Service,
         }

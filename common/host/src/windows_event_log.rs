@@ -1,4 +1,4 @@
-//! Windows' Event Log: when the service has begun and ended, and why it could not go on.
+//! Windows' Event Log: when a service has begun and ended, and why it could not go on.
 //!
 //! Its texts are those of a message file of Windows, `EventCreate.exe`, whose messages 1 to 1000 are what is reported with
 //! them and nothing else.
@@ -13,7 +13,8 @@ use windows_sys::Win32::System::EventLog::{
     DeregisterEventSource, EVENTLOG_ERROR_TYPE, EVENTLOG_INFORMATION_TYPE, RegisterEventSourceW, ReportEventW,
 };
 
-use super::NAME;
+/// The name of the source, and of the service that reports by it.
+const NAME: &str = "v6tun";
 
 /// Below it each source has a key (`Event Sources` of the Event Logging reference).
 const SOURCES: &str = r"SYSTEM\CurrentControlSet\Services\EventLog\Application";
@@ -29,14 +30,20 @@ const NOT_FOUND: i32 = 0x8007_0002_u32.cast_signed();
 
 /// What is told.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Event {
+pub enum Event {
+    /// The service runs.
     Started,
+    /// It has ended as it was asked to.
     Stopped,
+    /// It has ended by itself.
     Failed,
 }
 
 /// Makes the source known.
-pub(super) fn register() -> io::Result<()> {
+///
+/// # Errors
+/// If the registry cannot be written to.
+pub fn register() -> io::Result<()> {
     let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{NAME}"))?;
     key.set_expand_string("EventMessageFile", MESSAGES)?;
     key.set_u32("TypesSupported", TYPES)?;
@@ -44,7 +51,10 @@ pub(super) fn register() -> io::Result<()> {
 }
 
 /// Takes back what [`register`] has done.
-pub(super) fn unregister() -> io::Result<()> {
+///
+/// # Errors
+/// If the registry cannot be written to.
+pub fn unregister() -> io::Result<()> {
     let Ok(sources) = LOCAL_MACHINE.options().read().write().open(SOURCES) else { return Ok(()) };
     match sources.remove_tree(NAME) {
         Err(error) if error.code().0 != NOT_FOUND => Err(error.into()),
@@ -53,7 +63,7 @@ pub(super) fn unregister() -> io::Result<()> {
 }
 
 /// Tells it. Where it cannot be told, the log file alone has it.
-pub(super) fn report(event: Event, text: &str) {
+pub fn report(event: Event, text: &str) {
     if let Err(error) = try_report(event, text) {
         tracing::debug!(%error, "the Event Log takes nothing");
     }
