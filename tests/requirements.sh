@@ -20,7 +20,7 @@ windows_package_needs=(wixl:wixl msibuild:msitools osslsigncode:osslsigncode upd
 
 # What runs on Windows as well.
 # shellcheck disable=SC2034
-windows_packages=(-p v6tun-keys -p v6tun-proto -p v6tun-host -p v6tun-cli -p v6tun-wire -p v6tun-client)
+windows_packages=(-p v6tun-files -p v6tun-keys -p v6tun-proto -p v6tun-host -p v6tun-cli -p v6tun-wire -p v6tun-client)
 
 # Runs a command with cargo's settings for Windows, in a target folder of its own.
 for_windows() {

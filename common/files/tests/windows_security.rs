@@ -18,12 +18,12 @@ use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_BACKUP_SEMANTICS, READ_C
 fn list_of(path: &Path) -> AccessList {
     let how =
         OpenOptions::new().access_mode(READ_CONTROL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path);
-    access_list_of(how.unwrap()).unwrap()
+    access_list_of(how.expect("it is made or found")).expect("its access list")
 }
 
 /// Who is not this process, nor mightier than all.
 fn first_other(list: &AccessList) -> Option<&str> {
-    let own = [own_owner().unwrap(), own_user().unwrap()];
+    let own = [own_owner().expect("the owner"), own_user().expect("the user")];
     list.first_other_with(ANY, &[SYSTEM, ADMINISTRATORS, OWNER, &own[0], &own[1]])
 }
 
