@@ -17,6 +17,7 @@ pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod neighbour_discovery;
 pub mod network;
+pub mod offload;
 pub mod paths;
 pub mod power;
 pub mod privilege;
