@@ -20,7 +20,8 @@ use std::{
 
 use self::readiness::{Readiness, Waiting};
 use crate::{
-    limits::{TUN_BUFFER_LEN, TUN_BURST},
+    limits::{TUN_BUFFER_LEN, TUN_BURST, TUN_PACKET_LEN},
+    offload::TooLong,
     tun::Tun,
     udp::{ReceiveBuffers, UdpSocket},
 };
@@ -101,7 +102,8 @@ pub struct DataPath<E> {
     readiness: Readiness,
     waiting: Waiting,
     received: ReceiveBuffers,
-    packet: Box<[u8; TUN_BUFFER_LEN]>,
+    read: Box<[u8; TUN_BUFFER_LEN]>,
+    packet: Box<[u8; TUN_PACKET_LEN]>,
 }
 
 impl<E: Engine> DataPath<E> {
@@ -112,10 +114,10 @@ impl<E: Engine> DataPath<E> {
     /// When the kernel has no descriptor or memory left for the poll.
     pub fn new(engine: E, tun: Tun, socket: UdpSocket) -> io::Result<Self> {
         let readiness = Readiness::new(&tun, &socket)?;
-        let packet = Box::new([0; TUN_BUFFER_LEN]);
+        let (read, packet) = (Box::new([0; TUN_BUFFER_LEN]), Box::new([0; TUN_PACKET_LEN]));
         // What arrived before it was waited for is looked for once.
         let waiting = Waiting::ALL;
-        Ok(Self { engine, tun, socket, readiness, waiting, received: ReceiveBuffers::new(), packet })
+        Ok(Self { engine, tun, socket, readiness, waiting, received: ReceiveBuffers::new(), read, packet })
     }
 
     /// A handle to wake the loop by.
@@ -182,19 +184,34 @@ impl<E: Engine> DataPath<E> {
     }
 
     fn take_packets(&mut self, now: Instant) -> io::Result<()> {
-        for _ in 0..TUN_BURST {
-            let len = match self.tun.read(self.packet.as_mut_slice()) {
-                Ok(len) => len,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.waiting.tun = false;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.explain_tun_failure(&error)),
+        let mut taken = 0;
+        while taken < TUN_BURST {
+            let mut packets = match self.tun.read(self.read.as_mut_slice()) {
+                Ok(packets) => packets,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
+                        self.waiting.tun = false;
+                        break;
+                    }
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::InvalidData => {
+                        self.engine.handle_loss(Loss::TunError, 1);
+                        taken += 1;
+                        continue;
+                    }
+                    _ => return Err(self.explain_tun_failure(&error)),
+                },
             };
-            match self.packet.get(..len) {
-                Some(packet) if len < TUN_BUFFER_LEN => self.engine.handle_packet(packet, now),
-                _ => self.engine.handle_loss(Loss::PacketTooLong, 1),
+            while let Some(packet) = packets.next(self.packet.as_mut_slice()) {
+                match packet {
+                    Ok(packet) => self.engine.handle_packet(packet, now),
+                    Err(TooLong) => self.engine.handle_loss(Loss::PacketTooLong, 1),
+                }
+                taken += 1;
+                // What was read as one may be hundreds of small packets.
+                if taken % TUN_BURST == 0 {
+                    flush(&mut self.engine, &self.tun, &mut self.socket);
+                }
             }
         }
         Ok(())
@@ -209,27 +226,25 @@ impl<E: Engine> DataPath<E> {
     }
 
     fn flush(&mut self) {
-        let (bytes, datagrams) = self.engine.datagrams();
-        let report = self.socket.send_batch(bytes, datagrams);
-        let (mut full, mut refused) = (0, 0);
-        for packet in self.engine.packets() {
-            match self.tun.write(packet) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => full += 1,
-                Err(_) => refused += 1,
-            }
-        }
-        self.engine.clear_outputs();
-        for (loss, count) in [
-            (Loss::TunFull, full),
-            (Loss::TunError, refused),
-            (Loss::SocketFull, report.full),
-            (Loss::SocketError, report.refused),
-            (Loss::DatagramTooLong, report.too_long),
-        ] {
-            if count > 0 {
-                self.engine.handle_loss(loss, count);
-            }
+        flush(&mut self.engine, &self.tun, &mut self.socket);
+    }
+}
+
+/// Sends all outputs.
+fn flush(engine: &mut impl Engine, tun: &Tun, socket: &mut UdpSocket) {
+    let (bytes, datagrams) = engine.datagrams();
+    let sent = socket.send_batch(bytes, datagrams);
+    let written = tun.write_batch(engine.packets());
+    engine.clear_outputs();
+    for (loss, count) in [
+        (Loss::TunFull, written.full),
+        (Loss::TunError, written.refused),
+        (Loss::SocketFull, sent.full),
+        (Loss::SocketError, sent.refused),
+        (Loss::DatagramTooLong, sent.too_long),
+    ] {
+        if count > 0 {
+            engine.handle_loss(loss, count);
         }
     }
 }

@@ -30,9 +30,15 @@ pub const LOCAL_ADDRESSES: usize = 4096;
 /// segmented send.
 pub const TUN_BURST: usize = 64;
 
-/// Bytes of the buffer that a packet from the tun is read into. The tun's MTU is at most 1500; a longer packet is
-/// cut by the kernel, recognised by a full buffer, and counted.
-pub const TUN_BUFFER_LEN: usize = 2048;
+/// Bytes of the buffer that is read into from the tun: the longest IPv6 packet without a jumbo payload (RFC 8200,
+/// section 3) is 65575, and a virtio header is in front of it. Only the pages that traffic has filled become resident.
+pub const TUN_BUFFER_LEN: usize = 65_600;
+
+/// Bytes that a packet from the tun may have. The tun's MTU is at most 1500; a longer one is counted and dropped.
+pub const TUN_PACKET_LEN: usize = 2048;
+
+/// Packets and super-packets that wait in the kernel for this process at the most.
+pub const TUN_QUEUE_LEN: i32 = 16;
 
 /// Bytes of each of wintun's two rings, a power of two from 128 KiB to 64 MiB: 2 MiB hold 1400 packets of 1440 bytes,
 /// which at 1 Gb/s are 16 ms, as long as Windows may take to schedule a thread.

@@ -14,8 +14,8 @@ mod flow;
 mod segment;
 mod virtio;
 
-pub use coalesce::{Coalescer, Head, SuperPacket};
-pub use segment::{Malformed, Segments};
+pub use coalesce::{Coalescer, Head, Joins, SuperPacket};
+pub use segment::{Malformed, Segments, TooLong};
 pub use virtio::{VIRTIO_LEN, VirtioHeader};
 
 /// Bytes of an IPv6 header (RFC 8200, section 3).

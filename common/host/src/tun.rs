@@ -1,9 +1,14 @@
-//! The tun device: the kernel's side of the tunnel, one inner packet a read and one a write.
+//! The tun device: the kernel's side of the tunnel.
+//!
+//! Where the system has it, packets of one flow pass between it and this process as one, and are taken apart and put
+//! together here ([`offload`](crate::offload)): a system call and a walk through the kernel for dozens of packets.
 //!
 //! A device made here is down and has no address and no MTU of ours yet: that is [`network`](crate::network)'s part.
 //! It lives as long as its [`Tun`]: dropping it, or the end of the process, removes the device.
 
 use std::io;
+
+use crate::offload::Segments;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -51,24 +56,30 @@ impl Tun {
         &self.name
     }
 
-    /// Reads one packet that the kernel has routed to the device. A packet longer than the buffer is cut to it.
+    /// Reads what the kernel has routed to the device: one packet, or several of one flow. `buffer` has
+    /// [`TUN_BUFFER_LEN`](crate::limits::TUN_BUFFER_LEN) bytes.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` when none waits; `NotFound` when the device is gone.
-    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    /// `WouldBlock` when none waits; `NotFound` when the device is gone; `InvalidData` for one that the system itself
+    /// describes wrongly, after which others can be read.
+    pub fn read<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
         platform::read(&self.device, buffer)
     }
 
-    /// Hands one packet to the kernel as if it had arrived on the device.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` when the kernel takes no more at the moment; others while the device is down or gone, and for
-    /// bytes that are no IP packet.
-    pub fn write(&self, packet: &[u8]) -> io::Result<()> {
-        platform::write(&self.device, packet)
+    /// Hands packets to the kernel as if they had arrived on the device: those of each flow in this order.
+    pub fn write_batch<'p>(&self, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {
+        platform::write_batch(&self.device, packets)
     }
+}
+
+/// What of a batch the kernel did not take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteReport {
+    /// Packets that it had no room for at that moment.
+    pub full: u64,
+    /// Packets that it refused: the device is down or gone, or they are malformed.
+    pub refused: u64,
 }
 
 /// Why there is no tun device.

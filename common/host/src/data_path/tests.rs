@@ -95,7 +95,7 @@ impl Bench {
             outgoing: Vec::new(),
             packets: Vec::new(),
         };
-        let tun = Tun::from_device("pretended", OwnedFd::from(device));
+        let tun = Tun::from_device("pretended", OwnedFd::from(device).into());
         let path = DataPath::new(relay, tun, socket).unwrap();
         let waker = path.waker();
         let thread = std::thread::spawn(move || path.run());

@@ -27,9 +27,19 @@ const HEAD: usize = VIRTIO_LEN + MAX_PIECE_HEADERS;
 
 /// Puts super-packets together. Packets of one flow leave in the order in which they came; those of different flows may
 /// overtake each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Coalescer<'a> {
     open: ArrayVec<SuperPacket<'a>, FLOWS>,
+    joins: Joins,
+}
+
+/// What is joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// TCP alone, where who takes the super-packets knows no others.
+    Tcp,
+    /// TCP and UDP.
+    TcpAndUdp,
 }
 
 /// Packets that are written as one; perhaps a single one, as it came.
@@ -47,9 +57,17 @@ pub struct SuperPacket<'a> {
 }
 
 impl<'a> Coalescer<'a> {
+    /// Nothing is waiting.
+    #[must_use]
+    pub fn new(joins: Joins) -> Self {
+        Self { open: ArrayVec::new(), joins }
+    }
+
     /// Takes the next packet of the batch, and gives `sink` what is complete.
     pub fn push(&mut self, packet: &'a [u8], sink: &mut impl FnMut(&SuperPacket<'a>)) {
-        let next = SuperPacket::of(packet);
+        let piece = Piece::of(packet)
+            .filter(|piece| self.joins == Joins::TcpAndUdp || piece.protocol == GsoProtocol::Tcp);
+        let next = SuperPacket::of(packet, piece);
         if let Some(piece) = next.first
             && let Some(open) = self.open.iter_mut().find(|open| is_same_flow(open.whole, packet))
             && open.takes(&piece)
@@ -89,8 +107,7 @@ impl<'a> Coalescer<'a> {
 }
 
 impl<'a> SuperPacket<'a> {
-    fn of(packet: &'a [u8]) -> Self {
-        let first = Piece::of(packet);
+    fn of(packet: &'a [u8], first: Option<Piece<'a>>) -> Self {
         Self {
             whole: packet,
             first,

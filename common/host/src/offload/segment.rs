@@ -7,8 +7,13 @@ use super::{
 };
 
 /// A packet whose virtio header does not fit it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the virtio header does not fit the packet")]
 pub struct Malformed;
+
+/// A packet that is longer than any that the tunnel carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLong;
 
 /// The packets of a super-packet, in order.
 ///
@@ -64,12 +69,14 @@ impl<'a> Segments<'a> {
                 if let Some(place) = checksum {
                     complete(place, packet)?;
                 }
-                Ok(Self::of_one(packet))
+                Ok(Self::plain(packet))
             }
         }
     }
 
-    fn of_one(packet: &'a [u8]) -> Self {
+    /// A packet that stands for itself.
+    #[must_use]
+    pub fn plain(packet: &'a [u8]) -> Self {
         let headers = Headers {
             bytes: [0; MAX_HEADERS],
             len: 0,
@@ -110,24 +117,34 @@ impl<'a> Segments<'a> {
         Ok(Self { headers, payload, at: 0, size, is_done: false })
     }
 
-    /// Writes the next packet into `out`, and returns its length; `None` after the last one. One that `out` has no
-    /// room for is left out: its length is then greater than that of `out`.
-    pub fn next_into(&mut self, out: &mut [u8]) -> Option<usize> {
+    /// The next packet; `None` after the last one. It lies in `room` if it had to be put together there.
+    ///
+    /// # Errors
+    /// [`TooLong`] for one that `room` is too small for; the next ones may fit.
+    pub fn next<'b>(&mut self, room: &'b mut [u8]) -> Option<Result<&'b [u8], TooLong>>
+    where
+        'a: 'b,
+    {
         if self.is_done {
             return None;
         }
         let end = self.at.saturating_add(self.size).min(self.payload.len());
         let piece = self.payload.get(self.at..end).unwrap_or_default();
         let is_last = end == self.payload.len();
-        let len = self.headers.len + piece.len();
-        if let Some((head, body)) =
-            out.get_mut(..len).and_then(|out| out.split_at_mut_checked(self.headers.len))
-        {
-            self.headers.write(head, self.at, piece, is_last);
-            body.copy_from_slice(piece);
-        }
+        let at = self.at;
         (self.at, self.is_done) = (end, is_last);
-        Some(len)
+        let len = self.headers.len + piece.len();
+        if len > room.len() {
+            return Some(Err(TooLong));
+        }
+        if let Kind::Plain = self.headers.kind {
+            return Some(Ok(piece));
+        }
+        let room = room.get_mut(..len)?;
+        let (head, body) = room.split_at_mut_checked(self.headers.len)?;
+        self.headers.write(head, at, piece, is_last);
+        body.copy_from_slice(piece);
+        Some(Ok(room))
     }
 }
 

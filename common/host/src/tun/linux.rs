@@ -3,81 +3,117 @@
 #![expect(unsafe_code, reason = "the tun crate hands its descriptor over as a number")]
 
 use std::{
-    io,
+    io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
 };
 
 use rustix::io::Errno;
 
-use super::Tun;
+use super::{Tun, WriteReport};
+use crate::offload::{Coalescer, Head, Joins, Segments, SuperPacket, VIRTIO_LEN, VirtioHeader};
 
 mod error;
+mod offload;
+mod queue;
 
 pub use error::DeviceError;
 
-pub(super) type Device = OwnedFd;
+/// An open device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    descriptor: OwnedFd,
+    /// What may be written as one; `None` on a device without virtio headers, which takes packets as they are.
+    joins: Option<Joins>,
+}
 
 impl AsFd for Tun {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.device.as_fd()
+        self.device.descriptor.as_fd()
     }
 }
 
-pub(super) fn read(device: &Device, buffer: &mut [u8]) -> io::Result<usize> {
-    match rustix::io::read(device, buffer) {
-        Err(Errno::BADFD | Errno::IO) => Err(io::ErrorKind::NotFound.into()),
-        outcome => Ok(outcome?),
+/// A device without virtio headers.
+impl From<OwnedFd> for Device {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self { descriptor, joins: None }
     }
 }
 
-pub(super) fn write(device: &Device, packet: &[u8]) -> io::Result<()> {
-    match rustix::io::write(device, packet) {
-        Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Err(io::ErrorKind::WouldBlock.into()),
-        outcome => Ok(outcome.map(drop)?),
+/// Reads what the kernel gives at once: a packet or a super-packet.
+pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
+    let len = match rustix::io::read(&device.descriptor, &mut *buffer) {
+        Err(Errno::BADFD | Errno::IO) => return Err(io::ErrorKind::NotFound.into()),
+        outcome => outcome?,
+    };
+    let bytes = buffer.get_mut(..len).unwrap_or_default();
+    if device.joins.is_none() {
+        return Ok(Segments::plain(bytes));
+    }
+    let malformed = io::ErrorKind::InvalidData;
+    let (header, packet) = bytes.split_first_chunk_mut::<VIRTIO_LEN>().ok_or(malformed)?;
+    let header = VirtioHeader::parse(header).ok_or(malformed)?;
+    Segments::new(header, packet).map_err(|error| io::Error::new(malformed, error))
+}
+
+pub(super) fn write_batch<'p>(device: &Device, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {
+    let mut report = WriteReport::default();
+    let Some(joins) = device.joins else {
+        for packet in packets {
+            report.count(1, rustix::io::write(&device.descriptor, packet));
+        }
+        return report;
+    };
+    let mut coalescer = Coalescer::new(joins);
+    let mut head = Head::default();
+    let mut write = |packet: &SuperPacket<'p>| {
+        let slices: &[IoSlice<'_>] = &packet.to_slices(&mut head);
+        report.count(packet.packets(), rustix::io::writev(&device.descriptor, slices));
+    };
+    for packet in packets {
+        coalescer.push(packet, &mut write);
+    }
+    coalescer.finish(&mut write);
+    report
+}
+
+impl WriteReport {
+    fn count(&mut self, packets: usize, outcome: Result<usize, Errno>) {
+        match outcome {
+            Ok(_) => {}
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => self.full += packets as u64,
+            Err(_) => self.refused += packets as u64,
+        }
     }
 }
 
-/// Makes the device, down and unconfigured, and takes its descriptor out of the crate that made it.
+/// Makes the device, down and unconfigured.
 pub(super) fn open(name: &str) -> Result<Device, DeviceError> {
+    let descriptor = match create(name, true) {
+        // A kernel of another make, which calls itself Linux and knows no virtio headers.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            return create(name, false).map(Device::from).map_err(|error| DeviceError::explain(name, error));
+        }
+        outcome => outcome.map_err(|error| DeviceError::explain(name, error))?,
+    };
+    let joins = offload::enable(&descriptor);
+    queue::shorten(name).map_err(|error| DeviceError::explain(name, error))?;
+    Ok(Device { descriptor, joins: Some(joins) })
+}
+
+/// Takes the descriptor out of the crate that made the device.
+fn create(name: &str, has_virtio_headers: bool) -> io::Result<OwnedFd> {
     let mut configuration = tun::Configuration::default();
     configuration.tun_name(name);
     // The crate's own configuration is by IPv4 ioctls; this leaves all of it out.
     configuration.platform_config(|platform| {
         platform.ensure_root_privileges(false);
+        platform.vnet_hdr(has_virtio_headers);
     });
-    let device = tun::create(&configuration).map_err(|error| DeviceError::explain(name, error.into()))?;
-    device.set_nonblock().map_err(|error| DeviceError::explain(name, error))?;
+    let device = tun::create(&configuration).map_err(io::Error::from)?;
+    device.set_nonblock()?;
     // SAFETY: the descriptor is open, and `into_raw_fd` has given up its only owner.
     Ok(unsafe { OwnedFd::from_raw_fd(device.into_raw_fd()) })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tun::{Tun, TunError, own_namespace::in_own_namespace};
-
-    #[test]
-    fn a_new_device_is_down_and_silent() {
-        in_own_namespace(|| {
-            let tun = Tun::create("v6tun0").unwrap();
-            assert_eq!(tun.name(), "v6tun0");
-            let error = tun.read(&mut [0; 64]).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
-            let error = tun.write(&[0x60; 48]).unwrap_err();
-            assert_eq!(Errno::from_io_error(&error), Some(Errno::IO), "down, so it takes nothing");
-        });
-    }
-
-    #[test]
-    fn a_name_in_use_is_reported_as_busy() {
-        in_own_namespace(|| {
-            let _first = Tun::create("v6tun0").unwrap();
-            assert!(matches!(Tun::create("v6tun0"), Err(TunError::Device(DeviceError::Busy { .. }))));
-        });
-    }
-
-    #[test]
-    fn a_name_of_another_kind_of_interface_is_reported_as_taken() {
-        in_own_namespace(|| assert!(matches!(open("lo"), Err(DeviceError::NameTaken { .. }))));
-    }
-}
+mod tests;

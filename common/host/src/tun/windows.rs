@@ -8,8 +8,9 @@ use std::{fmt, io, os::windows::io::RawHandle, sync::Arc};
 use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_HANDLE_EOF, ERROR_INVALID_HANDLE};
 use wintun::{Adapter, Session, Wintun};
 
-use super::Tun;
+use super::{Tun, WriteReport};
 use crate::limits::WINTUN_RING_LEN;
+use crate::offload::Segments;
 
 mod error;
 mod guid;
@@ -77,20 +78,31 @@ fn last_error() -> io::Error {
     io::Error::last_os_error()
 }
 
-pub(super) fn read(device: &Device, buffer: &mut [u8]) -> io::Result<usize> {
+pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
     let packet = match device.0.try_receive() {
         Ok(Some(packet)) => packet,
         Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
         Err(error) => return Err(explain(error.into())),
     };
-    let len = packet.bytes().len().min(buffer.len());
-    if let (Some(to), Some(from)) = (buffer.get_mut(..len), packet.bytes().get(..len)) {
-        to.copy_from_slice(from);
-    }
-    Ok(len)
+    // As long as the longest packet of wintun's at least (`WINTUN_MAX_IP_PACKET_SIZE`).
+    let room = buffer.get_mut(..packet.bytes().len()).ok_or(io::ErrorKind::InvalidData)?;
+    room.copy_from_slice(packet.bytes());
+    Ok(Segments::plain(room))
 }
 
-pub(super) fn write(device: &Device, packet: &[u8]) -> io::Result<()> {
+pub(super) fn write_batch<'p>(device: &Device, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {
+    let mut report = WriteReport::default();
+    for packet in packets {
+        match write(device, packet) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => report.full += 1,
+            Err(_) => report.refused += 1,
+        }
+    }
+    report
+}
+
+fn write(device: &Device, packet: &[u8]) -> io::Result<()> {
     let len = u16::try_from(packet.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut room = device.0.allocate_send_packet(len).map_err(|error| explain(error.into()))?;
     room.bytes_mut().copy_from_slice(packet);
