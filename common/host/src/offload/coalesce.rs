@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::{
     FIN, IPV6_LEN, PSH, TCP, TCP_FLAGS, UDP,
-    checksum::pseudo_header,
+    checksum::{Sum, pseudo_header},
     flow::{MAX_PIECE_HEADERS, Piece, is_same_flow},
     virtio::{ChecksumPlace, Gso, GsoProtocol, VIRTIO_LEN, VirtioHeader},
 };
@@ -164,11 +164,38 @@ impl<'a> SuperPacket<'a> {
         slices
     }
 
+    /// Bytes of it as one packet.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Writes it as one packet with its checksum, for who takes a long packet but no virtio header. `room` has
+    /// [`len`](Self::len) bytes.
+    pub fn copy_to(&self, room: &mut [u8]) {
+        let (Some(first), false) = (self.first, self.others.is_empty()) else {
+            put(room, 0, self.whole);
+            return;
+        };
+        let mut head = Head::default();
+        self.write_headers(&first, &mut head);
+        put(room, 0, head.headers_mut(first.headers.len()));
+        let mut at = first.headers.len();
+        for payload in [first.payload].into_iter().chain(self.others.iter().copied()) {
+            put(room, at, payload);
+            at += payload.len();
+        }
+        // The place of the checksum holds the sum of the pseudo-header.
+        let sum = Sum::default().add(room.get(IPV6_LEN..).unwrap_or_default()).checksum();
+        put(room, IPV6_LEN + usize::from(checksum_offset(first.protocol)), &sum);
+    }
+
     /// The headers of all as one: the lengths of the whole, the flags of the last, and a checksum of the pseudo-header
     /// that whoever takes it apart completes.
     fn write_headers<'b>(&self, first: &Piece<'_>, head: &'b mut Head) -> &'b [u8] {
         let is_tcp = first.protocol == GsoProtocol::Tcp;
-        let (offset, protocol) = if is_tcp { (16_u16, TCP) } else { (6, UDP) };
+        let (offset, protocol) = (checksum_offset(first.protocol), if is_tcp { TCP } else { UDP });
         let header = VirtioHeader {
             checksum: Some(ChecksumPlace { start: IPV6_LEN as u16, offset }),
             gso: Some(Gso {
@@ -192,6 +219,14 @@ impl<'a> SuperPacket<'a> {
             headers.first_chunk().map(|ipv6| pseudo_header(ipv6, protocol).add_u16(transport_len).folded());
         put(headers, IPV6_LEN + usize::from(offset), &sum.unwrap_or_default());
         head.filled(first.headers.len())
+    }
+}
+
+/// Where the checksum lies, counted from the header that it is in.
+fn checksum_offset(protocol: GsoProtocol) -> u16 {
+    match protocol {
+        GsoProtocol::Tcp => 16,
+        GsoProtocol::Udp => 6,
     }
 }
 

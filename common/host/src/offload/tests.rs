@@ -174,6 +174,28 @@ proptest! {
     }
 
     #[test]
+    fn a_super_packet_as_one_packet_has_all_payloads_and_a_right_checksum(batch in batch()) {
+        let before: Vec<Vec<u8>> = batch.iter().map(Packet::bytes).collect();
+        let mut coalescer = Coalescer::new(Joins::Tcp);
+        let mut after = Vec::new();
+        let mut sink = |packet: &SuperPacket<'_>| {
+            let mut room = vec![0; packet.len()];
+            packet.copy_to(&mut room);
+            after.push((packet.packets(), room));
+        };
+        before.iter().for_each(|packet| coalescer.push(packet, &mut sink));
+        coalescer.finish(&mut sink);
+        prop_assert_eq!(after.iter().map(|(count, _)| count).sum::<usize>(), before.len());
+        for (count, packet) in &after {
+            let ipv6: &[u8; IPV6_LEN] = packet.first_chunk().unwrap();
+            let len = u16::from_be_bytes([ipv6[4], ipv6[5]]);
+            prop_assert_eq!(usize::from(len) + IPV6_LEN, packet.len());
+            let sum = pseudo_header(ipv6, ipv6[6]).add_u16(len).add(&packet[IPV6_LEN..]);
+            prop_assert!(*count == 1 || (ipv6[6] == TCP && sum.is_right()));
+        }
+    }
+
+    #[test]
     fn bytes_that_are_no_packets_pass_as_they_are(packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..200), 1..20)) {
         let written = coalesce(&packets);
         for ((bytes, count), packet) in written.iter().zip(&packets) {

@@ -10,7 +10,7 @@ use wintun::{Adapter, Session, Wintun};
 
 use super::{Tun, WriteReport};
 use crate::limits::WINTUN_RING_LEN;
-use crate::offload::Segments;
+use crate::offload::{Coalescer, Joins, Segments, SuperPacket};
 
 mod error;
 mod guid;
@@ -92,20 +92,24 @@ pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segm
 
 pub(super) fn write_batch<'p>(device: &Device, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {
     let mut report = WriteReport::default();
+    // As a network card does that joins what it receives: one walk through Windows for many segments of TCP.
+    let mut coalescer = Coalescer::new(Joins::Tcp);
+    let mut write = |packet: &SuperPacket<'p>| match write(device, packet) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => report.full += packet.packets() as u64,
+        Err(_) => report.refused += packet.packets() as u64,
+    };
     for packet in packets {
-        match write(device, packet) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => report.full += 1,
-            Err(_) => report.refused += 1,
-        }
+        coalescer.push(packet, &mut write);
     }
+    coalescer.finish(&mut write);
     report
 }
 
-fn write(device: &Device, packet: &[u8]) -> io::Result<()> {
+fn write(device: &Device, packet: &SuperPacket<'_>) -> io::Result<()> {
     let len = u16::try_from(packet.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut room = device.0.allocate_send_packet(len).map_err(|error| explain(error.into()))?;
-    room.bytes_mut().copy_from_slice(packet);
+    packet.copy_to(room.bytes_mut());
     device.0.send_packet(room);
     Ok(())
 }
