@@ -184,7 +184,7 @@ impl<E: Engine> DataPath<E> {
     }
 
     fn take_packets(&mut self, now: Instant) -> io::Result<()> {
-        let mut taken = 0;
+        let (mut taken, mut is_first) = (0, true);
         while taken < TUN_BURST {
             let mut packets = match self.tun.read(self.read.as_mut_slice()) {
                 Ok(packets) => packets,
@@ -212,6 +212,11 @@ impl<E: Engine> DataPath<E> {
                 if taken % TUN_BURST == 0 {
                     flush(&mut self.engine, &self.tun, &mut self.socket);
                 }
+            }
+            // A lone packet does not wait until it is certain that it is one.
+            if is_first {
+                flush(&mut self.engine, &self.tun, &mut self.socket);
+                is_first = false;
             }
         }
         Ok(())

@@ -37,9 +37,6 @@ pub const TUN_BUFFER_LEN: usize = 65_600;
 /// Bytes that a packet from the tun may have. The tun's MTU is at most 1500; a longer one is counted and dropped.
 pub const TUN_PACKET_LEN: usize = 2048;
 
-/// Packets and super-packets that wait in the kernel for this process at the most.
-pub const TUN_QUEUE_LEN: i32 = 16;
-
 /// Bytes of each of wintun's two rings, a power of two from 128 KiB to 64 MiB: 2 MiB hold 1400 packets of 1440 bytes,
 /// which at 1 Gb/s are 16 ms, as long as Windows may take to schedule a thread.
 pub const WINTUN_RING_LEN: u32 = 2 * 1024 * 1024;

@@ -14,7 +14,6 @@ use crate::offload::{Coalescer, Head, Joins, Segments, SuperPacket, VIRTIO_LEN, 
 
 mod error;
 mod offload;
-mod queue;
 
 pub use error::DeviceError;
 
@@ -96,7 +95,6 @@ pub(super) fn open(name: &str) -> Result<Device, DeviceError> {
         outcome => outcome.map_err(|error| DeviceError::explain(name, error))?,
     };
     let joins = offload::enable(&descriptor);
-    queue::shorten(name).map_err(|error| DeviceError::explain(name, error))?;
     Ok(Device { descriptor, joins: Some(joins) })
 }
 

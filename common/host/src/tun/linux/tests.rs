@@ -138,16 +138,6 @@ fn send_in_segments(socket: &std::net::UdpSocket, len: libc::c_int) {
 }
 
 #[test]
-fn few_packets_wait_in_the_kernel() {
-    in_own_namespace(|| {
-        let Some(_tun) = running("v6tun0") else { return };
-        let shown = std::process::Command::new("ip").args(["link", "show", "v6tun0"]).output().unwrap();
-        let shown = String::from_utf8(shown.stdout).unwrap();
-        assert!(shown.contains(&format!("qlen {}", crate::limits::TUN_QUEUE_LEN)), "{shown}");
-    });
-}
-
-#[test]
 fn a_device_without_virtio_headers_takes_packets_as_they_are() {
     in_own_namespace(|| {
         let device = Device::from(create("v6tun0", false).unwrap());
