@@ -11,6 +11,10 @@ use tempfile::TempDir;
 
 /// What a program may take, in seconds.
 const LIMIT: &str = "120";
+/// How often a program is started that Wine has not started.
+const ATTEMPTS: usize = 3;
+/// What Wine says then.
+const NOT_STARTED: &str = "Application could not be started";
 /// What Windows 10 says in its registry and Wine does not.
 const VERSION_KEY: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
@@ -49,8 +53,16 @@ impl WindowsMachine {
     /// # Errors
     /// It could not be started, or did not end.
     pub fn run(&self, command: &[&str]) -> Result<Output> {
-        let output = self
-            .script(r#"exec timeout "$@""#, &[&[LIMIT, "tests/windows/run-under-wine"], command].concat())?;
+        let arguments = [&[LIMIT, "tests/windows/run-under-wine"], command].concat();
+        let run = || self.script(r#"exec timeout "$@""#, &arguments);
+        let mut output = run()?;
+        // Now and then, on a busy machine, Wine says that it has not started the program.
+        for _ in 1..ATTEMPTS {
+            if !String::from_utf8_lossy(&output.stderr).contains(NOT_STARTED) {
+                break;
+            }
+            output = run()?;
+        }
         ensure!(output.status.code() != Some(124), "{command:?} has not ended after {LIMIT} seconds");
         Ok(output)
     }

@@ -7,6 +7,8 @@ use rustix::process::Signal;
 use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::windows_pc::WindowsPc;
 
+use crate::tools::wait_until_settled;
+
 /// How long Wine may take for what is quick.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
@@ -15,6 +17,7 @@ pub(crate) fn with_probe(test: impl FnOnce(&Lab, &WindowsPc) -> Result<()>) -> R
     Lab::run(&Options::default(), |lab| {
         let pc = WindowsPc::boot(lab, &lab.pc)?;
         pc.install_helper("probe")?;
+        wait_until_settled(&lab.pc)?;
         test(lab, &pc)
     })
 }
