@@ -51,6 +51,7 @@ pub(crate) mod program;
 pub mod relay;
 mod router;
 mod snapshot;
+pub mod straight_line;
 mod topology;
 mod vps_shape;
 mod wait;

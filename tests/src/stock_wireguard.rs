@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::Ipv6Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
 pub enum Implementation<'a> {
     /// The reference implementation, Debian's package.
     WireGuardGo,
-    /// `boringtun-cli` at this path.
-    Boringtun(&'a Path),
+    /// This command, which is to be followed by the device's name.
+    Other(&'a str),
 }
 
 /// A running program and its device.
@@ -54,9 +54,7 @@ impl StockWireGuard {
         let device = format!("wg{}-{}", std::process::id(), NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
         let command = match implementation {
             Implementation::WireGuardGo => format!("wireguard-go -f {device}"),
-            Implementation::Boringtun(path) => {
-                format!("{} --foreground --disable-drop-privileges {device}", path.display())
-            }
+            Implementation::Other(command) => format!("{command} {device}"),
         };
         let process = host.spawn("stock-wireguard", &command)?;
         let peer = Self { process, device, host: host.clone() };
@@ -75,6 +73,12 @@ impl StockWireGuard {
     #[must_use]
     pub fn device(&self) -> &str {
         &self.device
+    }
+
+    /// The program's process id.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
     }
 
     /// When the last handshake with its only peer was, in seconds since 1970; 0: never.

@@ -21,7 +21,7 @@ fn tcp_through_the_client_is_as_fast_as_through_a_tunnel_that_does_nothing_but_c
     Lab::run(&Options { pc: System::Windows, ..Options::default() }, |lab| {
         let deployment = Deployment::install(lab)?;
         let windows = lab.windows_on(&lab.pc)?.expect("the pc has Windows");
-        let _iperf = iperf::serve(lab)?;
+        let _iperf = iperf::serve(&lab.site)?;
         let (mut plain, mut client) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             plain.push(through_the_plain_tunnel(lab, &windows)?);
@@ -58,8 +58,11 @@ fn through_the_client(lab: &Lab, windows: &WindowsPc, deployment: &Deployment) -
 fn rates(lab: &Lab, windows: &WindowsPc) -> Result<Rates> {
     must_reach(&lab.pc, SITE_IPV6)?;
     windows.share_one_processor()?;
-    let rate = |direction| iperf::run(lab, &SITE_IPV6.to_string(), direction, SECONDS);
-    Ok([rate(Direction::Up)? / 1e6, rate(Direction::Down)? / 1e6])
+    let rate = |direction| -> Result<f64> {
+        let transfer = iperf::run(&lab.pc, &SITE_IPV6.to_string(), direction, SECONDS, 1)?;
+        Ok(transfer.bits_per_second / 1e6)
+    };
+    Ok([rate(Direction::Up)?, rate(Direction::Down)?])
 }
 
 fn median(rates: impl Iterator<Item = f64>) -> f64 {

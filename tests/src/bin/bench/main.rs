@@ -1,98 +1,72 @@
-//! Single-stream TCP through the lab, v6tun beside others on the same path in the same run: `tests/bench`
-//! builds and runs it.
+//! v6tun beside others on the same path in the same run: `tests/bench` builds and runs it.
 //!
-//! All machines of the lab share this one's processors, so the figures say what the whole path costs here;
-//! the ratios are what carries over. The veths segment and join nothing: real packets of at most 1500 bytes.
+//! All machines of the path share this one's processors, so the figures say what the whole path costs here; the
+//! ratios are what carries over. The veths segment and join nothing on their way out: real packets of at most 1500
+//! bytes. `docs/performance.md` has the last table and the method.
 
 mod contender;
+mod figures;
+mod measure;
+mod usage;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use v6tun_tests::iperf::{self, Direction};
-use v6tun_tests::lab::Lab;
+use rustix::thread::{CpuSet, sched_setaffinity};
+use v6tun_tests::lab::straight_line::StraightLine;
 
-use contender::{Contender, contenders};
+use contender::{Rivals, contenders};
+use figures::Figures;
+use measure::{Test, measure};
 
-/// Measures single-stream TCP through the lab, v6tun beside boringtun-cli.
+/// Measures v6tun beside other tunnels and the path without any, all taking turns.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The boringtun-cli to compare with
-    #[arg(long, value_name = "FILE")]
-    boringtun: PathBuf,
-    /// How often each is measured in each direction; all take turns
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[command(flatten)]
+    rivals: Rivals,
+    /// How often each is measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     repeats: u32,
-    /// Seconds that one measurement takes
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    /// Seconds that one transfer takes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-}
-
-/// What one contender reached, bits per second, run by run.
-#[derive(Default)]
-struct Figures {
-    up: Vec<f64>,
-    down: Vec<f64>,
+    /// What is measured; all of it if not given
+    #[arg(long, value_enum, value_delimiter = ',')]
+    tests: Vec<Test>,
+    /// Keeps everything on one processor
+    #[arg(long)]
+    one_core: bool,
+    /// Writes every single figure to this file
+    #[arg(long, value_name = "FILE")]
+    raw: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let lab = Lab::build()?;
-    iperf::send_real_packets(&lab)?;
-    let _server = iperf::serve(&lab)?;
-    let contenders = contenders(&lab, &args.boringtun)?;
+    if args.one_core {
+        let mut first = CpuSet::new();
+        first.set(0);
+        // Whatever this process starts inherits it.
+        sched_setaffinity(None, &first).context("cannot stay on one processor")?;
+    }
+    let tests = if args.tests.is_empty() { Test::ALL.to_vec() } else { args.tests };
+    let line = StraightLine::build()?;
+    let contenders = contenders(&line, &args.rivals)?;
+    let names: Vec<&str> = contenders.iter().map(|contender| contender.name()).collect();
     let mut figures: Vec<Figures> = contenders.iter().map(|_| Figures::default()).collect();
     for repeat in 1..=args.repeats {
         for (contender, figures) in contenders.iter().zip(&mut figures) {
             eprintln!("{repeat} of {}: {}", args.repeats, contender.name());
-            measure(&lab, contender.as_ref(), args.seconds, figures).with_context(|| contender.name())?;
+            measure(&line, contender.as_ref(), &tests, args.seconds, figures)
+                .with_context(|| contender.name().to_owned())?;
+        }
+        if let Some(file) = &args.raw {
+            std::fs::write(file, figures::raw(&names, &figures)).context("writing the figures")?;
         }
     }
-    println!("{} × {} s of TCP (cubic), median (least to most), Gb/s", args.repeats, args.seconds);
-    println!("{:<20} {:<24} pc to site", "", "site to pc");
-    for (contender, figures) in contenders.iter().zip(&figures) {
-        println!("{:<20} {:<24} {}", contender.name(), spread(&figures.down), spread(&figures.up));
-    }
-    if let [_, ours, rival] = &figures[..] {
-        let (down, up) = (median(&ours.down) / median(&rival.down), median(&ours.up) / median(&rival.up));
-        let name = "v6tun / boringtun";
-        println!("{name:<20} {:<24} × {up:.2}", format!("× {down:.2}"));
-    }
+    let cores = if args.one_core { "one core" } else { "all cores" };
+    println!("{} × {} s, {cores}; in brackets: v6tun's share of it\n", args.repeats, args.seconds);
+    print!("{}", figures::table(&names, &figures));
     Ok(())
-}
-
-fn measure(lab: &Lab, contender: &dyn Contender, seconds: u32, figures: &mut Figures) -> Result<()> {
-    let running = contender.start()?;
-    let site = contender.site();
-    figures.up.push(iperf::run(lab, &site, Direction::Up, seconds)?);
-    figures.down.push(iperf::run(lab, &site, Direction::Down, seconds)?);
-    running.stop()
-}
-
-fn spread(figures: &[f64]) -> String {
-    let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = figures.iter().copied().fold(0.0, f64::max);
-    format!("{:.2} ({:.2} to {:.2})", median(figures) / 1e9, least / 1e9, most / 1e9)
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => f64::NAN,
-        len if len % 2 == 1 => sorted[len / 2],
-        len => f64::midpoint(sorted[len / 2 - 1], sorted[len / 2]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_the_middle_one_or_between_the_middle_two() {
-        assert_eq!(median(&[3.0, 1.0, 2.0]).to_bits(), 2f64.to_bits());
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5f64.to_bits());
-    }
 }
