@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use tokio::{net::UdpSocket, time::sleep_until};
 use tracing::debug;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey};
+use v6tun_proto::packet::Ecn;
 use v6tun_proto::{
     ClientConfig, ClientEvent, ClientState, ClientTunnel, DatagramBatch, Outputs, PacketBatch, Purpose,
     limits::{MIN_MTU, SLOT},
@@ -96,7 +97,13 @@ impl Exchange {
         let out = &mut Outputs { to_network: &mut self.datagrams, to_tun: &mut self.packets };
         match received {
             Some(Ok((len, source))) => {
-                self.tunnel.handle_datagram(source, &self.received[..len], out, Instant::now());
+                self.tunnel.handle_datagram(
+                    source,
+                    &self.received[..len],
+                    Ecn::NotCapable,
+                    out,
+                    Instant::now(),
+                );
             }
             // The kernel passes on what routers said of datagrams sent before.
             Some(Err(error)) => debug!("receiving: {error}"),

@@ -14,6 +14,7 @@ use tokio::{
 };
 use v6tun_cli::exit_code;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
+use v6tun_proto::packet::Ecn;
 use v6tun_proto::{
     ClientEntry, DatagramBatch, EnrolAnswer, EnrolRefusal, InvitationEntry, Outputs, PacketBatch,
     ServerConfig, ServerEvent, ServerTunnel,
@@ -105,7 +106,9 @@ async fn serve(socket: UdpSocket, mut tunnel: ServerTunnel, desk: Arc<Mutex<Desk
         };
         let out = &mut Outputs { to_network: &mut datagrams, to_tun: &mut packets };
         match datagram {
-            Some((len, source)) => tunnel.handle_datagram(source, &received[..len], out, Instant::now()),
+            Some((len, source)) => {
+                tunnel.handle_datagram(source, &received[..len], Ecn::NotCapable, out, Instant::now())
+            }
             None => tunnel.handle_timeout(out, Instant::now()),
         }
         while let Some(event) = tunnel.poll_event() {

@@ -3,37 +3,38 @@
 //! Each turn takes what waits, in this order and with these bounds, so that neither side starves the other:
 //!
 //! ```text
-//! a due deadline → an order (wakeup) → one batch of datagrams → at most 64 packets from the tun
+//! a due deadline → an order (wakeup) → one batch of datagrams → 64 packets from the tun, or a super-packet more
 //! ```
 //!
-//! After each of them all outputs are sent. Nothing is queued here: what the tun or the socket does not take at
-//! once is dropped and counted, as a router with a full queue does.
+//! After each of them all outputs are sent. What waits in the tun is read at once and served flow by flow
+//! ([`fair_queue`](crate::fair_queue)). Nothing is queued behind the tunnel: what the tun or the socket does not take
+//! at once is dropped and counted, as a router with a full queue does.
 
 mod readiness;
 
 use std::{
     io,
-    net::SocketAddr,
     ops::ControlFlow,
     time::{Duration, Instant},
 };
 
 use self::readiness::{Readiness, Waiting};
 use crate::{
-    limits::{TUN_BUFFER_LEN, TUN_BURST, TUN_PACKET_LEN},
-    offload::TooLong,
+    fair_queue::FairQueue,
+    limits::{TUN_BURST, TUN_PACKET_LEN, TUN_READS},
+    offload::{Segments, TooLong, VirtioHeader},
     tun::Tun,
     udp::{ReceiveBuffers, UdpSocket},
 };
 
 pub use self::readiness::Waker;
-pub use crate::udp::OutgoingDatagram;
+pub use crate::udp::{OutgoingDatagram, Received};
 
 /// What decides about packets and datagrams. Inputs come as calls of `handle_*`; outputs wait inside until the data
 /// path takes them, after each batch of inputs.
 pub trait Engine {
     /// A datagram from the network; IPv4 sources are never v4-mapped.
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant);
+    fn handle_datagram(&mut self, received: Received<'_>, now: Instant);
     /// A packet that the kernel routed to the tun.
     fn handle_packet(&mut self, packet: &[u8], now: Instant);
     /// Orders may be waiting in the engine's own channel. `Break` sends the outputs and ends the run.
@@ -67,17 +68,23 @@ pub enum Loss {
     PacketTooLong,
     /// A datagram was longer than the kernel sends.
     DatagramTooLong,
+    /// So many packets from the tun waited that there was no room for more.
+    TunQueueFull,
+    /// Packets of its flow had waited too long: its sender is to slow down.
+    TunQueueDelay,
 }
 
 impl Loss {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::TunFull,
         Self::TunError,
         Self::SocketFull,
         Self::SocketError,
         Self::PacketTooLong,
         Self::DatagramTooLong,
+        Self::TunQueueFull,
+        Self::TunQueueDelay,
     ];
 
     /// The name in counters, in kebab-case.
@@ -89,6 +96,8 @@ impl Loss {
             Self::SocketError => "socket-error",
             Self::PacketTooLong => "packet-too-long",
             Self::DatagramTooLong => "datagram-too-long",
+            Self::TunQueueFull => "tun-queue-full",
+            Self::TunQueueDelay => "tun-queue-delay",
         }
     }
 }
@@ -102,7 +111,7 @@ pub struct DataPath<E> {
     readiness: Readiness,
     waiting: Waiting,
     received: ReceiveBuffers,
-    read: Box<[u8; TUN_BUFFER_LEN]>,
+    queue: FairQueue,
     packet: Box<[u8; TUN_PACKET_LEN]>,
 }
 
@@ -114,10 +123,10 @@ impl<E: Engine> DataPath<E> {
     /// When the kernel has no descriptor or memory left for the poll.
     pub fn new(engine: E, tun: Tun, socket: UdpSocket) -> io::Result<Self> {
         let readiness = Readiness::new(&tun, &socket)?;
-        let (read, packet) = (Box::new([0; TUN_BUFFER_LEN]), Box::new([0; TUN_PACKET_LEN]));
+        let (queue, packet) = (FairQueue::new(), Box::new([0; TUN_PACKET_LEN]));
         // What arrived before it was waited for is looked for once.
         let waiting = Waiting::ALL;
-        Ok(Self { engine, tun, socket, readiness, waiting, received: ReceiveBuffers::new(), read, packet })
+        Ok(Self { engine, tun, socket, readiness, waiting, received: ReceiveBuffers::new(), queue, packet })
     }
 
     /// A handle to wake the loop by.
@@ -149,7 +158,7 @@ impl<E: Engine> DataPath<E> {
                 self.take_datagrams(now);
                 self.flush();
             }
-            if self.waiting.tun {
+            if self.waiting.tun || !self.queue.is_empty() {
                 self.take_packets(now)?;
                 self.flush();
             }
@@ -157,7 +166,7 @@ impl<E: Engine> DataPath<E> {
     }
 
     fn wait(&mut self) -> io::Result<()> {
-        let timeout = if self.waiting.any() {
+        let timeout = if self.waiting.any() || !self.queue.is_empty() {
             Some(Duration::ZERO)
         } else {
             self.engine.next_deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
@@ -179,45 +188,43 @@ impl<E: Engine> DataPath<E> {
             }
         }
         for received in self.received.iter() {
-            self.engine.handle_datagram(received.source, received.datagram, now);
+            self.engine.handle_datagram(received, now);
         }
     }
 
+    /// Reads all that waits in the tun, and gives the tunnel what has its turn.
     fn take_packets(&mut self, now: Instant) -> io::Result<()> {
-        let (mut taken, mut is_first) = (0, true);
-        while taken < TUN_BURST {
-            let mut packets = match self.tun.read(self.read.as_mut_slice()) {
-                Ok(packets) => packets,
+        let (mut reads, mut taken) = (0, 0);
+        while self.waiting.tun && reads < TUN_READS {
+            reads += 1;
+            match self.tun.read(self.queue.room()) {
+                // A lone packet does not wait until it is certain that it is one.
+                Ok(reading) if reads == 1 && self.queue.is_empty() => {
+                    let mut sink =
+                        Sink { engine: &mut self.engine, tun: &self.tun, socket: &mut self.socket };
+                    let packet = self.queue.room().get_mut(reading.packet).unwrap_or_default();
+                    taken += sink.take(reading.header, packet, false, &mut self.packet, now);
+                    sink.flush();
+                }
+                Ok(reading) => {
+                    let dropped = self.queue.push(reading.header, reading.packet, now);
+                    if dropped > 0 {
+                        self.engine.handle_loss(Loss::TunQueueFull, dropped);
+                    }
+                }
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        self.waiting.tun = false;
-                        break;
-                    }
-                    io::ErrorKind::Interrupted => continue,
-                    io::ErrorKind::InvalidData => {
-                        self.engine.handle_loss(Loss::TunError, 1);
-                        taken += 1;
-                        continue;
-                    }
+                    io::ErrorKind::WouldBlock => self.waiting.tun = false,
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::InvalidData => self.engine.handle_loss(Loss::TunError, 1),
                     _ => return Err(self.explain_tun_failure(&error)),
                 },
-            };
-            while let Some(packet) = packets.next(self.packet.as_mut_slice()) {
-                match packet {
-                    Ok(packet) => self.engine.handle_packet(packet, now),
-                    Err(TooLong) => self.engine.handle_loss(Loss::PacketTooLong, 1),
-                }
-                taken += 1;
-                // What was read as one may be hundreds of small packets.
-                if taken % TUN_BURST == 0 {
-                    flush(&mut self.engine, &self.tun, &mut self.socket);
-                }
             }
-            // A lone packet does not wait until it is certain that it is one.
-            if is_first {
-                flush(&mut self.engine, &self.tun, &mut self.socket);
-                is_first = false;
-            }
+        }
+        let mut sink = Sink { engine: &mut self.engine, tun: &self.tun, socket: &mut self.socket };
+        while taken < TUN_BURST
+            && let Some(served) = self.queue.pop(now)
+        {
+            taken += sink.take(served.header, served.packet, served.loses_one, &mut self.packet, now);
         }
         Ok(())
     }
@@ -231,25 +238,63 @@ impl<E: Engine> DataPath<E> {
     }
 
     fn flush(&mut self) {
-        flush(&mut self.engine, &self.tun, &mut self.socket);
+        Sink { engine: &mut self.engine, tun: &self.tun, socket: &mut self.socket }.flush();
     }
 }
 
-/// Sends all outputs.
-fn flush(engine: &mut impl Engine, tun: &Tun, socket: &mut UdpSocket) {
-    let (bytes, datagrams) = engine.datagrams();
-    let sent = socket.send_batch(bytes, datagrams);
-    let written = tun.write_batch(engine.packets());
-    engine.clear_outputs();
-    for (loss, count) in [
-        (Loss::TunFull, written.full),
-        (Loss::TunError, written.refused),
-        (Loss::SocketFull, sent.full),
-        (Loss::SocketError, sent.refused),
-        (Loss::DatagramTooLong, sent.too_long),
-    ] {
-        if count > 0 {
-            engine.handle_loss(loss, count);
+/// Where packets go.
+struct Sink<'p, E> {
+    engine: &'p mut E,
+    tun: &'p Tun,
+    socket: &'p mut UdpSocket,
+}
+
+impl<E: Engine> Sink<'_, E> {
+    /// Gives the tunnel a packet, or all of a super-packet's, and returns how many they were.
+    fn take(
+        &mut self,
+        header: VirtioHeader,
+        packet: &mut [u8],
+        loses_one: bool,
+        room: &mut [u8; TUN_PACKET_LEN],
+        now: Instant,
+    ) -> usize {
+        let Ok(mut packets) = Segments::new(header, packet) else {
+            self.engine.handle_loss(Loss::TunError, 1);
+            return 1;
+        };
+        let mut taken = 0;
+        while let Some(packet) = packets.next(room.as_mut_slice()) {
+            match packet {
+                Ok(_) if loses_one && taken == 0 => self.engine.handle_loss(Loss::TunQueueDelay, 1),
+                Ok(packet) => self.engine.handle_packet(packet, now),
+                Err(TooLong) => self.engine.handle_loss(Loss::PacketTooLong, 1),
+            }
+            taken += 1;
+            // What was read as one may be hundreds of small packets.
+            if taken % TUN_BURST == 0 {
+                self.flush();
+            }
+        }
+        taken
+    }
+
+    /// Sends all outputs.
+    fn flush(&mut self) {
+        let (bytes, datagrams) = self.engine.datagrams();
+        let sent = self.socket.send_batch(bytes, datagrams);
+        let written = self.tun.write_batch(self.engine.packets());
+        self.engine.clear_outputs();
+        for (loss, count) in [
+            (Loss::TunFull, written.full),
+            (Loss::TunError, written.refused),
+            (Loss::SocketFull, sent.full),
+            (Loss::SocketError, sent.refused),
+            (Loss::DatagramTooLong, sent.too_long),
+        ] {
+            if count > 0 {
+                self.engine.handle_loss(loss, count);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod control_socket;
 pub mod data_path;
 pub mod directory;
 pub mod durable_file;
+pub mod fair_queue;
 pub mod instance_lock;
 pub mod limits;
 #[cfg(target_os = "linux")]

@@ -37,6 +37,31 @@ pub const TUN_BUFFER_LEN: usize = 65_600;
 /// Bytes that a packet from the tun may have. The tun's MTU is at most 1500; a longer one is counted and dropped.
 pub const TUN_PACKET_LEN: usize = 2048;
 
+/// Queues for flows from the tun: two of a hundred flows share one with odds of a third, and then only wait for each
+/// other. 256 of 120 bytes are 30 KiB.
+pub const QUEUE_FLOWS: u16 = 256;
+
+/// Packets from the tun that wait at the most, long ones included: 512 in short buffers are 1 MiB, and half of what
+/// 1200-byte datagrams at 1 Gb/s bring in 10 ms.
+pub const QUEUE_PACKETS: usize = 512;
+
+/// Long packets among them, each in a buffer of [`TUN_BUFFER_LEN`]: 2 MiB in all, which at 4 Gb/s are 4 ms.
+pub const QUEUE_LONG: usize = 32;
+
+/// Bytes that a flow may send before the next one has its turn. What has less to send than this whenever it sends
+/// goes before all bulk: two full packets, and a few small ones.
+pub const QUEUE_QUANTUM: isize = 4096;
+
+/// How long packets may wait in a queue that stands, and for how long it must have stood before its sender is told: the
+/// values that RFC 8289 (section 4.3) recommends for paths of the Internet.
+pub const QUEUE_TARGET: Duration = Duration::from_millis(5);
+/// See [`QUEUE_TARGET`].
+pub const QUEUE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Packets, or super-packets, that are read from the tun in one turn and sorted: bounds the time until the first of
+/// them is served.
+pub const TUN_READS: usize = 64;
+
 /// Bytes of each of wintun's two rings, a power of two from 128 KiB to 64 MiB: 2 MiB hold 1400 packets of 1440 bytes,
 /// which at 1 Gb/s are 16 ms, as long as Windows may take to schedule a thread.
 pub const WINTUN_RING_LEN: u32 = 2 * 1024 * 1024;

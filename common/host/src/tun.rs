@@ -6,9 +6,9 @@
 //! A device made here is down and has no address and no MTU of ours yet: that is [`network`](crate::network)'s part.
 //! It lives as long as its [`Tun`]: dropping it, or the end of the process, removes the device.
 
-use std::io;
+use std::{io, ops::Range};
 
-use crate::offload::Segments;
+use crate::offload::VirtioHeader;
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -63,7 +63,7 @@ impl Tun {
     ///
     /// `WouldBlock` when none waits; `NotFound` when the device is gone; `InvalidData` for one that the system itself
     /// describes wrongly, after which others can be read.
-    pub fn read<'b>(&self, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<Reading> {
         platform::read(&self.device, buffer)
     }
 
@@ -71,6 +71,15 @@ impl Tun {
     pub fn write_batch<'p>(&self, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {
         platform::write_batch(&self.device, packets)
     }
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// What it is.
+    pub header: VirtioHeader,
+    /// Where in the buffer it lies.
+    pub packet: Range<usize>,
 }
 
 /// What of a batch the kernel did not take.

@@ -181,7 +181,7 @@ mod tests {
         server.receive_batch(&mut buffers).unwrap();
         let destination = buffers.iter().next().unwrap().source;
 
-        let train = [0, 6].map(|start| OutgoingDatagram { destination, start, len: 6 });
+        let train = [0, 6].map(|start| OutgoingDatagram { destination, start, len: 6, ecn: 0 });
         assert_eq!(server.send_batch(b"answeranswer", train.into_iter()), SendReport::default());
         for _ in 0..2 {
             let mut answer = [0; 16];
@@ -199,7 +199,7 @@ mod tests {
         let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let destination = client.local_addr().unwrap();
         let mut buffers = ReceiveBuffers::new();
-        let answer = [OutgoingDatagram { destination, start: 0, len: 6 }];
+        let answer = [OutgoingDatagram { destination, start: 0, len: 6, ecn: 0 }];
 
         client.send_to(b"ask", ("127.0.0.2", port)).unwrap();
         server.receive_batch(&mut buffers).unwrap();
@@ -225,7 +225,7 @@ mod tests {
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let destination = client.local_addr().unwrap();
         server.locals.claim(destination, "192.0.2.77".parse().unwrap());
-        let one = OutgoingDatagram { destination, start: 0, len: 4 };
+        let one = OutgoingDatagram { destination, start: 0, len: 4, ecn: 0 };
         assert_eq!(server.send_batch(b"here", std::iter::once(one)), SendReport::default());
         assert_eq!(client.recv(&mut [0; 16]).unwrap(), 4);
         assert_eq!(server.locals.answer(destination), None);

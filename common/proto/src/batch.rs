@@ -3,7 +3,9 @@
 //! What is written lies end to end, so that neighbours of one size and one destination can be
 //! handed to the kernel as a single UDP GSO send.
 
+use crate::DropReason;
 use crate::limits::{BATCH, SLOT};
+use crate::packet::Ecn;
 use std::net::SocketAddr;
 
 /// Where a tunnel writes while it handles an input.
@@ -24,6 +26,8 @@ pub struct DatagramSpan {
     pub start: usize,
     /// Its length in bytes; never 0.
     pub len: usize,
+    /// What its header says of congestion.
+    pub ecn: Ecn,
 }
 
 /// One packet of a [`PacketBatch`].
@@ -87,7 +91,15 @@ impl DatagramBatch {
     /// Keeps the first `len` bytes of the slot that was last given out.
     pub(crate) fn commit(&mut self, len: usize, destination: SocketAddr) {
         let start = self.buffer.commit(len);
-        self.spans.push(DatagramSpan { destination, start, len });
+        self.spans.push(DatagramSpan { destination, start, len, ecn: Ecn::NotCapable });
+    }
+
+    /// Those from the `first` on say of congestion what `packet` says, which they carry.
+    pub(crate) fn carry_ecn(&mut self, first: usize, packet: &[u8]) {
+        let ecn = Ecn::of(packet);
+        for span in self.spans.iter_mut().skip(first) {
+            span.ecn = ecn;
+        }
     }
 }
 
@@ -152,6 +164,17 @@ impl PacketBatch {
         self.spans.push(PacketSpan { start, len });
     }
 
+    /// Tells the packets from the `first` on what the datagram met that carried them. There is one, or none.
+    pub(crate) fn hand_on_ecn(&mut self, first: usize, ecn: Ecn) -> Result<(), DropReason> {
+        let Some(span) = self.spans.get(first).copied() else { return Ok(()) };
+        let told = self.buffer.get_mut(span.start, span.len).map_or(Ok(()), |packet| ecn.hand_on(packet));
+        if told.is_err() {
+            self.spans.truncate(first);
+            self.buffer.filled = span.start;
+        }
+        told
+    }
+
     /// Takes over a copy of a packet; false when the batch is full.
     #[must_use]
     pub(crate) fn push(&mut self, packet: &[u8]) -> bool {
@@ -188,6 +211,10 @@ impl Buffer {
 
     fn get(&self, start: usize, len: usize) -> &[u8] {
         self.bytes.get(start..start.saturating_add(len)).unwrap_or_default()
+    }
+
+    fn get_mut(&mut self, start: usize, len: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(start..start.saturating_add(len))
     }
 
     fn slot(&mut self) -> Option<&mut [u8; SLOT]> {

@@ -32,6 +32,7 @@ use crate::control::{Ends, Envelope, Message, Requester, SERVER_LINK_LOCAL, clie
 use crate::endpoint::Endpoint;
 use crate::event::Record;
 use crate::limits::{CLIENT_ADMISSION_SOURCES, SESSION_TICK};
+use crate::packet::Ecn;
 use crate::session::{self, Identity, Session, SessionError};
 use crate::timer::{after, earliest};
 use crate::{ClientEvent, Deadline, DeadlineReason, DropReason, Lease, LossReason, Stats};
@@ -116,16 +117,18 @@ impl ClientTunnel {
         }
     }
 
-    /// Takes a UDP payload from the network.
+    /// Takes a UDP payload from the network, whose header said `ecn` of congestion.
     pub fn handle_datagram(
         &mut self,
         source: SocketAddr,
         datagram: &[u8],
+        ecn: Ecn,
         out: &mut Outputs<'_>,
         now: Instant,
     ) {
+        let first = out.to_tun.len();
         let handled = self.receive(source, datagram, out, now);
-        self.record.settle(handled);
+        self.record.settle(handled.and_then(|()| out.to_tun.hand_on_ecn(first, ecn)));
     }
 
     /// Takes a packet from the tun.

@@ -57,6 +57,8 @@ drop_reasons! {
     QueueFull = "queue-full",
     /// The output batch is full.
     BatchFull = "batch-full",
+    /// The datagram met congestion on its way, and its packet's sender can be told only by its loss (RFC 6040).
+    Congestion = "congestion",
 
     /// The inner packet is not IPv6.
     NotIpv6 = "not-ipv6",

@@ -32,7 +32,7 @@ use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, Message};
 use crate::event::Record;
 use crate::limits::{ADMISSION_SOURCES, MAX_PACKET, MIN_MTU, SESSION_TICK};
-use crate::packet::Ipv6Packet;
+use crate::packet::{Ecn, Ipv6Packet};
 use crate::session::{Identity, SessionError, Tick};
 use crate::timer::{after, earliest};
 use crate::{Deadline, DeadlineReason, DropReason, RefusalReason, ServerEvent, Stats, filter};
@@ -154,16 +154,18 @@ impl ServerTunnel {
         }
     }
 
-    /// Takes a UDP payload from the network.
+    /// Takes a UDP payload from the network, whose header said `ecn` of congestion.
     pub fn handle_datagram(
         &mut self,
         source: SocketAddr,
         datagram: &[u8],
+        ecn: Ecn,
         out: &mut Outputs<'_>,
         now: Instant,
     ) {
+        let first = out.to_tun.len();
         let handled = self.receive(source, datagram, out, now);
-        self.record.settle(handled);
+        self.record.settle(handled.and_then(|()| out.to_tun.hand_on_ecn(first, ecn)));
     }
 
     /// Takes a packet from the tun.
@@ -250,7 +252,10 @@ impl ServerTunnel {
         filter::check_to_client(&packet)?;
         let place = self.peers.by_address(&packet.destination()).ok_or(DropReason::NoSuchLease)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSuchLease)?;
-        peer.send(bytes, out.to_network).map_err(|error| self.failed(place, error))
+        let first = out.to_network.len();
+        let sent = peer.send(bytes, out.to_network);
+        out.to_network.carry_ecn(first, bytes);
+        sent.map_err(|error| self.failed(place, error))
     }
 
     fn send_control(&mut self, place: usize, envelope: Option<Envelope>, to_network: &mut DatagramBatch) {

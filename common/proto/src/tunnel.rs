@@ -1,5 +1,6 @@
 //! What the two ends of a tunnel have in common: the contract of the core.
 
+use crate::packet::Ecn;
 use crate::{
     ClientEvent, ClientTunnel, ClientTunnelStatus, Deadline, Outputs, PeerStatus, ServerEvent, ServerTunnel,
     Stats,
@@ -15,8 +16,15 @@ pub trait Tunnel {
     /// Its figures at one moment.
     type Status;
 
-    /// A UDP payload from the network.
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], out: &mut Outputs<'_>, now: Instant);
+    /// A UDP payload from the network, and what its header said of congestion.
+    fn handle_datagram(
+        &mut self,
+        source: SocketAddr,
+        datagram: &[u8],
+        ecn: Ecn,
+        out: &mut Outputs<'_>,
+        now: Instant,
+    );
     /// A packet from the tun.
     fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, now: Instant);
     /// The deadline has passed.
@@ -43,10 +51,11 @@ macro_rules! tunnel {
                 &mut self,
                 source: SocketAddr,
                 datagram: &[u8],
+                ecn: Ecn,
                 out: &mut Outputs<'_>,
                 now: Instant,
             ) {
-                Self::handle_datagram(self, source, datagram, out, now);
+                Self::handle_datagram(self, source, datagram, ecn, out, now);
             }
 
             fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, now: Instant) {

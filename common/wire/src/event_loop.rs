@@ -5,15 +5,15 @@
 
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-use v6tun_host::data_path::{DataPath, Engine, Loss, OutgoingDatagram, Waker};
+use v6tun_host::data_path::{DataPath, Engine, Loss, OutgoingDatagram, Received, Waker};
 use v6tun_host::tun::Tun;
 use v6tun_host::udp::UdpSocket;
+use v6tun_proto::packet::Ecn;
 use v6tun_proto::{DatagramBatch, Outputs, PacketBatch, Tunnel};
 
 /// Orders that wait for the data path at most. It takes all of them at each wake-up; a full channel means that
@@ -177,8 +177,10 @@ impl<T: Tunnel> TunnelEngine<T> {
 }
 
 impl<T: Tunnel> Engine for TunnelEngine<T> {
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], now: Instant) {
-        self.with_outputs(|tunnel, out| tunnel.handle_datagram(source, datagram, out, now));
+    fn handle_datagram(&mut self, received: Received<'_>, now: Instant) {
+        let Received { source, datagram, ecn } = received;
+        let ecn = Ecn::from_bits(ecn);
+        self.with_outputs(|tunnel, out| tunnel.handle_datagram(source, datagram, ecn, out, now));
     }
 
     fn handle_packet(&mut self, packet: &[u8], now: Instant) {
@@ -205,6 +207,7 @@ impl<T: Tunnel> Engine for TunnelEngine<T> {
             destination: span.destination,
             start: span.start,
             len: span.len,
+            ecn: span.ecn.to_bits(),
         });
         (self.datagrams.bytes(), spans)
     }

@@ -1,6 +1,6 @@
 //! The loop over a socket pair in the tun's place and the loopback.
 
-use std::{os::fd::OwnedFd, os::unix::net::UnixDatagram, sync::mpsc, thread::JoinHandle};
+use std::{net::SocketAddr, os::fd::OwnedFd, os::unix::net::UnixDatagram, sync::mpsc, thread::JoinHandle};
 
 use super::*;
 
@@ -25,14 +25,14 @@ enum Told {
 }
 
 impl Engine for Relay {
-    fn handle_datagram(&mut self, source: SocketAddr, datagram: &[u8], _now: Instant) {
-        self.packets.push(datagram.to_vec());
-        let _ = self.told.send(Told::Datagram(source));
+    fn handle_datagram(&mut self, received: Received<'_>, _now: Instant) {
+        self.packets.push(received.datagram.to_vec());
+        let _ = self.told.send(Told::Datagram(received.source));
     }
     fn handle_packet(&mut self, packet: &[u8], _now: Instant) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(packet);
-        self.outgoing.push(OutgoingDatagram { destination: self.peer, start, len: packet.len() });
+        self.outgoing.push(OutgoingDatagram { destination: self.peer, start, len: packet.len(), ecn: 0 });
     }
     fn handle_wakeup(&mut self, now: Instant) -> ControlFlow<()> {
         if self.orders.try_recv().is_err() {

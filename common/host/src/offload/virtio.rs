@@ -56,6 +56,14 @@ impl VirtioHeader {
     /// A packet that stands for itself.
     pub const PLAIN: Self = Self { checksum: None, gso: None };
 
+    /// How many packets a packet of `len` bytes with this header is.
+    #[must_use]
+    pub fn packets(self, len: usize) -> u64 {
+        let Some(gso) = self.gso else { return 1 };
+        let payload = len.saturating_sub(usize::from(gso.header_len));
+        payload.div_ceil(usize::from(gso.size).max(1)).max(1) as u64
+    }
+
     /// Reads it; `None` for a kind that was not asked for.
     #[must_use]
     pub fn parse(bytes: &[u8; VIRTIO_LEN]) -> Option<Self> {

@@ -9,8 +9,8 @@ use std::{
 
 use rustix::io::Errno;
 
-use super::{Tun, WriteReport};
-use crate::offload::{Coalescer, Head, Joins, Segments, SuperPacket, VIRTIO_LEN, VirtioHeader};
+use super::{Reading, Tun, WriteReport};
+use crate::offload::{Coalescer, Head, Joins, SuperPacket, VIRTIO_LEN, VirtioHeader};
 
 mod error;
 mod offload;
@@ -39,19 +39,17 @@ impl From<OwnedFd> for Device {
 }
 
 /// Reads what the kernel gives at once: a packet or a super-packet.
-pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
+pub(super) fn read(device: &Device, buffer: &mut [u8]) -> io::Result<Reading> {
     let len = match rustix::io::read(&device.descriptor, &mut *buffer) {
         Err(Errno::BADFD | Errno::IO) => return Err(io::ErrorKind::NotFound.into()),
         outcome => outcome?,
     };
-    let bytes = buffer.get_mut(..len).unwrap_or_default();
     if device.joins.is_none() {
-        return Ok(Segments::plain(bytes));
+        return Ok(Reading { header: VirtioHeader::PLAIN, packet: 0..len });
     }
-    let malformed = io::ErrorKind::InvalidData;
-    let (header, packet) = bytes.split_first_chunk_mut::<VIRTIO_LEN>().ok_or(malformed)?;
-    let header = VirtioHeader::parse(header).ok_or(malformed)?;
-    Segments::new(header, packet).map_err(|error| io::Error::new(malformed, error))
+    let header = buffer.get(..len).and_then(<[u8]>::first_chunk).and_then(VirtioHeader::parse);
+    let header = header.ok_or(io::ErrorKind::InvalidData)?;
+    Ok(Reading { header, packet: VIRTIO_LEN..len })
 }
 
 pub(super) fn write_batch<'p>(device: &Device, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {

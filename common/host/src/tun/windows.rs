@@ -8,9 +8,9 @@ use std::{fmt, io, os::windows::io::RawHandle, sync::Arc};
 use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_HANDLE_EOF, ERROR_INVALID_HANDLE};
 use wintun::{Adapter, Session, Wintun};
 
-use super::{Tun, WriteReport};
+use super::{Reading, Tun, WriteReport};
 use crate::limits::WINTUN_RING_LEN;
-use crate::offload::{Coalescer, Joins, Segments, SuperPacket};
+use crate::offload::{Coalescer, Joins, SuperPacket, VirtioHeader};
 
 mod error;
 mod guid;
@@ -78,7 +78,7 @@ fn last_error() -> io::Error {
     io::Error::last_os_error()
 }
 
-pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segments<'b>> {
+pub(super) fn read(device: &Device, buffer: &mut [u8]) -> io::Result<Reading> {
     let packet = match device.0.try_receive() {
         Ok(Some(packet)) => packet,
         Ok(None) => return Err(io::ErrorKind::WouldBlock.into()),
@@ -87,7 +87,7 @@ pub(super) fn read<'b>(device: &Device, buffer: &'b mut [u8]) -> io::Result<Segm
     // As long as the longest packet of wintun's at least (`WINTUN_MAX_IP_PACKET_SIZE`).
     let room = buffer.get_mut(..packet.bytes().len()).ok_or(io::ErrorKind::InvalidData)?;
     room.copy_from_slice(packet.bytes());
-    Ok(Segments::plain(room))
+    Ok(Reading { header: VirtioHeader::PLAIN, packet: 0..room.len() })
 }
 
 pub(super) fn write_batch<'p>(device: &Device, packets: impl Iterator<Item = &'p [u8]>) -> WriteReport {

@@ -25,6 +25,8 @@ pub struct Received<'a> {
     pub source: SocketAddr,
     /// The UDP payload.
     pub datagram: &'a [u8],
+    /// The two bits of its header that tell of congestion (RFC 3168, section 5), 0 to 3.
+    pub ecn: u8,
 }
 
 impl ReceiveBuffers {
@@ -39,10 +41,15 @@ impl ReceiveBuffers {
         let buffers = self.bytes.chunks_exact(RECEIVE_BUFFER_LEN).zip(&self.metas);
         buffers.take(self.filled).flat_map(|(buffer, meta)| {
             let source = to_canonical(meta.addr);
+            let ecn = meta.ecn.map_or(0, |ecn| ecn as u8);
             let train = buffer.get(..meta.len).unwrap_or_default();
             // An empty datagram is one, too.
             let empty = train.is_empty().then_some(train);
-            train.chunks(meta.stride.max(1)).chain(empty).map(move |datagram| Received { source, datagram })
+            train.chunks(meta.stride.max(1)).chain(empty).map(move |datagram| Received {
+                source,
+                datagram,
+                ecn,
+            })
         })
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use quinn_udp::{Transmit, UdpSockRef};
+use quinn_udp::{EcnCodepoint, Transmit, UdpSockRef};
 
 use super::{
     UdpSocket,
@@ -23,6 +23,8 @@ pub struct OutgoingDatagram {
     pub start: usize,
     /// Its length in bytes.
     pub len: usize,
+    /// The two bits of its header that tell of congestion (RFC 3168, section 5), 0 to 3.
+    pub ecn: u8,
 }
 
 /// How many datagrams of a batch were not sent, by cause.
@@ -71,11 +73,11 @@ impl UdpSocket {
             report.refused += train.count as u64;
             return;
         }
-        match self.transmit(train.destination, contents, Some(train.segment_len)) {
+        match self.transmit(train, contents, Some(train.segment_len)) {
             Ok(()) => {}
             Err(error) if train.count > 1 && self.segmentation.note_refusal(&error, train.segment_len) => {
                 for datagram in contents.chunks(train.segment_len.max(1)) {
-                    if let Err(error) = self.transmit(train.destination, datagram, None) {
+                    if let Err(error) = self.transmit(train, datagram, None) {
                         report.note(&error, 1);
                     }
                 }
@@ -85,20 +87,16 @@ impl UdpSocket {
     }
 
     /// Sends from where the peer has sent to; from where the kernel chooses if that is no longer possible.
-    fn transmit(
-        &mut self,
-        destination: SocketAddr,
-        contents: &[u8],
-        segment_size: Option<usize>,
-    ) -> io::Result<()> {
+    fn transmit(&mut self, train: &Train, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+        let destination = train.destination;
         let src_ip = self.locals.answer(destination);
-        let outcome = self.try_transmit(destination, contents, segment_size, src_ip);
+        let outcome = self.try_transmit(train, contents, segment_size, src_ip);
         // Of a train it may be the segmentation that is refused: its datagrams will tell, one by one.
         let is_one = segment_size.is_none_or(|len| len >= contents.len());
         match outcome {
             Err(error) if src_ip.is_some() && is_one && says_bad_source(&error) => {
                 self.locals.forget(destination);
-                self.try_transmit(destination, contents, segment_size, None)
+                self.try_transmit(train, contents, segment_size, None)
             }
             outcome => outcome,
         }
@@ -106,13 +104,14 @@ impl UdpSocket {
 
     fn try_transmit(
         &self,
-        destination: SocketAddr,
+        train: &Train,
         contents: &[u8],
         segment_size: Option<usize>,
         src_ip: Option<IpAddr>,
     ) -> io::Result<()> {
-        let destination = self.to_socket_family(destination);
-        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
+        let destination = self.to_socket_family(train.destination);
+        let ecn = EcnCodepoint::from_bits(train.ecn);
+        let transmit = Transmit { destination, ecn, contents, segment_size, src_ip };
         self.state.try_send(UdpSockRef::from(&self.socket), &transmit)
     }
 }
@@ -128,7 +127,7 @@ impl SendReport {
     }
 }
 
-/// Neighbours in the batch that one system call sends: all of one length, but for a shorter last one.
+/// Neighbours in the batch that one system call sends: all of one length, but for a shorter last one, and of one header.
 #[derive(Debug)]
 struct Train {
     destination: SocketAddr,
@@ -137,11 +136,12 @@ struct Train {
     segment_len: usize,
     count: usize,
     closed: bool,
+    ecn: u8,
 }
 
 impl Train {
     fn new(first: OutgoingDatagram) -> Self {
-        let OutgoingDatagram { destination, start, len } = first;
+        let OutgoingDatagram { destination, start, len, ecn } = first;
         Self {
             destination,
             start,
@@ -149,6 +149,7 @@ impl Train {
             segment_len: len,
             count: 1,
             closed: len == 0,
+            ecn,
         }
     }
 
@@ -156,6 +157,7 @@ impl Train {
         !self.closed
             && self.count < segments
             && next.destination == self.destination
+            && next.ecn == self.ecn
             && next.start == self.end
             && (1..=self.segment_len).contains(&next.len)
             && self.end - self.start + next.len <= SEGMENTED_LEN
@@ -232,7 +234,7 @@ mod tests {
         let mut bytes = Vec::new();
         let mut datagrams = Vec::new();
         for (number, &(destination, len)) in destinations.iter().enumerate() {
-            datagrams.push(OutgoingDatagram { destination, start: bytes.len(), len });
+            datagrams.push(OutgoingDatagram { destination, start: bytes.len(), len, ecn: 0 });
             bytes.resize(bytes.len() + len, number as u8);
         }
         (bytes, datagrams)

@@ -77,7 +77,7 @@ impl Rig {
     }
 
     fn datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
-        self.client.handle_datagram(source, bytes, &mut self.lent.outputs(), self.now);
+        self.client.handle_datagram(source, bytes, Ecn::NotCapable, &mut self.lent.outputs(), self.now);
     }
 
     fn data(&mut self, payload: &[u8]) {

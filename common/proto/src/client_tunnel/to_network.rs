@@ -28,7 +28,9 @@ impl ClientTunnel {
         if self.server_address().ip() == packet.destination() {
             return Err(DropReason::EndpointInTunnel);
         }
+        let first = to_network.len();
         self.send(bytes, to_network).map_err(|error| self.failed(error, now)).map(|is_initiation| {
+            to_network.carry_ecn(first, bytes);
             if is_initiation {
                 self.reconnect.sent(&mut self.rng, now);
             }

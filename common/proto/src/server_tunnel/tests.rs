@@ -69,7 +69,7 @@ impl Rig {
     }
 
     fn datagram(&mut self, source: SocketAddr, bytes: &[u8]) {
-        self.server.handle_datagram(source, bytes, &mut self.lent.outputs(), self.now);
+        self.server.handle_datagram(source, bytes, Ecn::NotCapable, &mut self.lent.outputs(), self.now);
     }
 
     fn packet(&mut self, bytes: &[u8]) {

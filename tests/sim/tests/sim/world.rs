@@ -5,6 +5,7 @@ use mock_instant::MockClock;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use v6tun_keys::{PrivateKey, PublicKey};
+use v6tun_proto::packet::Ecn;
 use v6tun_proto::{
     ClientConfig, ClientEntry, ClientEvent, ClientTunnel, DatagramBatch, Outputs, PacketBatch, Purpose,
     ServerConfig, ServerEvent, ServerTunnel,
@@ -266,7 +267,7 @@ impl World {
             self.heard.drain(..surplus);
         } else if let Some(n) = self.clients.iter().position(|client| client.address == datagram.to) {
             self.with_client(n, |client, out, now| {
-                client.handle_datagram(datagram.from, &datagram.bytes, out, now);
+                client.handle_datagram(datagram.from, &datagram.bytes, Ecn::NotCapable, out, now);
             });
         }
     }
@@ -274,7 +275,7 @@ impl World {
     /// Gives the server a datagram from anywhere.
     pub(crate) fn inject(&mut self, source: SocketAddr, bytes: &[u8]) {
         self.with_server(|server, out, now, elapsed| match server {
-            Server::Ours(tunnel) => tunnel.handle_datagram(source, bytes, out, now),
+            Server::Ours(tunnel) => tunnel.handle_datagram(source, bytes, Ecn::NotCapable, out, now),
             Server::Stock(stock) => stock.receive(source, bytes, elapsed),
             Server::Off => {}
         });

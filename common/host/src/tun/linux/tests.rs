@@ -1,5 +1,6 @@
 use super::*;
 use crate::limits::TUN_BUFFER_LEN;
+use crate::offload::Segments;
 use crate::tun::{Tun, TunError, own_namespace::in_own_namespace};
 
 #[test]
@@ -107,7 +108,8 @@ fn what_is_read_at_once_is_taken_apart_and_complete() {
         }
         let (mut buffer, mut room) = ([0; TUN_BUFFER_LEN], [0; 2048]);
         let mut received = Vec::new();
-        while let Ok(mut packets) = tun.read(&mut buffer) {
+        while let Ok(reading) = tun.read(&mut buffer) {
+            let mut packets = Segments::new(reading.header, &mut buffer[reading.packet]).unwrap();
             while let Some(packet) = packets.next(&mut room) {
                 let packet = packet.unwrap();
                 // The kernel's own questions for neighbours and routers are among them.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::{MAX_VISIT_REQUESTS, MAX_VISITORS, VISIT};
+use crate::packet::Ecn;
 use crate::testing::server_address;
 use crate::{
     ClientConfig, ClientEvent, ClientTunnel, EnrolAnswer, EnrolRefusal, InvitationEntry, Purpose, VisitorId,
@@ -71,7 +72,7 @@ impl Rig {
             for (to, datagram) in self.lent.datagrams() {
                 assert_eq!(to, visitor.address);
                 let out = &mut visitor.lent.outputs();
-                visitor.tunnel.handle_datagram(server_address(), &datagram, out, self.now);
+                visitor.tunnel.handle_datagram(server_address(), &datagram, Ecn::NotCapable, out, self.now);
             }
             pending = visitor.lent.datagrams().into_iter().map(|(_, bytes)| bytes).collect();
         }
@@ -94,7 +95,7 @@ impl Rig {
     fn deliver(&mut self, visitor: &mut Visitor) {
         for (_, datagram) in self.lent.datagrams() {
             let out = &mut visitor.lent.outputs();
-            visitor.tunnel.handle_datagram(server_address(), &datagram, out, self.now);
+            visitor.tunnel.handle_datagram(server_address(), &datagram, Ecn::NotCapable, out, self.now);
         }
     }
 }
