@@ -18,7 +18,7 @@ mod virtio;
 pub use coalesce::{Coalescer, Head, Joins, SuperPacket};
 pub use ecn::mark_congestion;
 pub use segment::{Malformed, Segments, TooLong};
-pub use virtio::{Gso, GsoProtocol, VIRTIO_LEN, VirtioHeader};
+pub use virtio::{ChecksumPlace, Gso, GsoProtocol, VIRTIO_LEN, VirtioHeader};
 
 /// Bytes of an IPv6 header (RFC 8200, section 3).
 const IPV6_LEN: usize = 40;

@@ -9,16 +9,21 @@ pub(super) struct Sum(u64);
 impl Sum {
     /// The sum with these bytes behind it, of which all before were an even number.
     pub(super) fn add(self, bytes: &[u8]) -> Self {
-        let Self(mut sum) = self;
+        let Self(sum) = self;
         let (words, rest) = bytes.as_chunks::<8>();
+        // The halves of each word apart: nothing is carried, so the compiler adds many of them at once.
+        let (mut low, mut high) = (0_u64, 0_u64);
         for word in words {
-            sum = end_around(sum, u64::from_ne_bytes(*word));
+            let word = u64::from_ne_bytes(*word);
+            low = low.wrapping_add(word & 0xffff_ffff);
+            high = high.wrapping_add(word >> 32);
         }
         let mut last = [0; 8];
         if let Some(room) = last.get_mut(..rest.len()) {
             room.copy_from_slice(rest);
         }
-        Self(end_around(sum, u64::from_ne_bytes(last)))
+        let sum = [low, high, u64::from_ne_bytes(last)].into_iter().fold(sum, end_around);
+        Self(sum)
     }
 
     pub(super) fn add_u16(self, number: u16) -> Self {

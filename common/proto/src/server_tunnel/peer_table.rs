@@ -13,6 +13,8 @@ use v6tun_keys::PublicKey;
 /// All peers; a *place* is a peer's position, which it keeps. A place that was given up is given out again.
 pub(crate) struct PeerTable {
     peers: Vec<Option<Peer>>,
+    /// The places that were given up.
+    free: Vec<usize>,
     by_key: HashMap<PublicKey, usize>,
     by_address: HashMap<Ipv6Addr, usize>,
     /// By the upper 24 bits of a receiver index, which one session has to itself.
@@ -23,6 +25,7 @@ impl PeerTable {
     pub(crate) fn new(clients: Vec<ClientEntry>) -> Self {
         let mut table = Self {
             peers: Vec::with_capacity(clients.len()),
+            free: Vec::new(),
             by_key: HashMap::new(),
             by_address: HashMap::new(),
             by_index: HashMap::new(),
@@ -38,7 +41,7 @@ impl PeerTable {
         if self.by_key.contains_key(&client.public_key) || self.by_address.contains_key(&client.address) {
             return false;
         }
-        let place = self.peers.iter().position(Option::is_none).unwrap_or(self.peers.len());
+        let place = self.free.pop().unwrap_or(self.peers.len());
         self.by_key.insert(client.public_key, place);
         self.by_address.insert(client.address, place);
         let peer = Some(Peer::new(client));
@@ -52,6 +55,7 @@ impl PeerTable {
     /// Lets a peer go, whose session was closed.
     pub(crate) fn remove(&mut self, place: usize) -> Option<Peer> {
         let peer = self.peers.get_mut(place)?.take()?;
+        self.free.push(place);
         self.by_key.remove(&peer.entry.public_key);
         self.by_address.remove(&peer.entry.address);
         Some(peer)

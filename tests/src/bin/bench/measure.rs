@@ -129,9 +129,9 @@ impl Way<'_> {
         let _server = iperf::serve(&self.line.site)?;
         let (ends, all) = (self.seconds_of_ends()?, seconds_of_all()?);
         let transfer = iperf::start(&self.line.pc, SITE, direction, self.seconds, streams)?;
-        let count = (self.seconds * 100).saturating_sub(150).max(50);
-        // The first round trips meet the beginning of the transfer.
-        let pings = format!("ping -n -i 0.01 -c {count} -W 1 {SITE}");
+        // With less than 20 ms in between `ping` waits awake, and takes a fifth of a processor.
+        let count = (self.seconds * 40).saturating_sub(60).max(20);
+        let pings = format!("ping -n -i 0.025 -c {count} -W 1 {SITE}");
         let mut pinging = self.line.pc.spawn("ping", &pings)?;
         let transfer = transfer.finish()?;
         let (ends_after, all_after) = (self.seconds_of_ends()?, seconds_of_all()?);
