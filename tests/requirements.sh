@@ -12,7 +12,7 @@ demo_needs=(ip:iproute2 nft:nftables radvd:radvd ping:iputils-ping traceroute:tr
     gcc:gcc timeout:coreutils)
 test_needs=("${demo_needs[@]}" tcpdump:tcpdump ndisc6:ndisc6 rdisc6:ndisc6 wg:wireguard-tools
     wg-quick:wireguard-tools wireguard-go:wireguard-go strace:strace faketime:faketime setpriv:util-linux taskset:util-linux
-    iperf3:iperf3 jq:jq systemctl:systemd systemd-analyze:systemd
+    iperf3:iperf3 ethtool:ethtool jq:jq systemctl:systemd systemd-analyze:systemd
     dpkg-deb:dpkg xz:xz-utils readelf:binutils nsenter:util-linux)
 package_needs=(gcc:gcc dpkg-deb:dpkg xz:xz-utils readelf:binutils jq:jq)
 windows_package_needs=(wixl:wixl msibuild:msitools osslsigncode:osslsigncode update-ca-certificates:ca-certificates

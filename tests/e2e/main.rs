@@ -10,6 +10,7 @@ mod idle;
 mod interop;
 mod invitations;
 mod lease_start;
+mod offload;
 mod one_command;
 mod package;
 mod path;

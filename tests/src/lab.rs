@@ -39,7 +39,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 pub mod address;
 pub mod fault;
@@ -306,6 +307,22 @@ impl Drop for PrintLogs {
             eprintln!("---- {} ----\n{}", log.display(), process::tail(&text, 60));
         }
     }
+}
+
+/// Lets no veth of these machines carry more than one packet at a time as one: real packets, as on a wire. What is
+/// joined on arrival stays joined on its way through a machine, as with network cards.
+///
+/// # Errors
+/// `ethtool` is missing or refuses.
+pub fn send_real_packets(machines: &[&Namespace]) -> Result<()> {
+    for machine in machines {
+        let links: Value = serde_json::from_str(&machine.output("ip -j link show type veth")?)?;
+        for link in links.as_array().into_iter().flatten() {
+            let name = link["ifname"].as_str().context("a link without a name")?;
+            machine.output(&format!("ethtool -K {name} tso off gso off tx-udp-segmentation off gro on"))?;
+        }
+    }
+    Ok(())
 }
 
 fn require_root() -> Result<()> {

@@ -19,8 +19,10 @@ pub enum Effect {
     Kill,
     /// The disk is full: `ENOSPC`.
     NoSpace,
-    /// The disk is broken: `EIO`.
+    /// The disk is broken, or the device cannot do it: `EIO`.
     Broken,
+    /// The kernel knows no such thing: `EINVAL`.
+    Unknown,
 }
 
 /// The operation at which it happens.
@@ -71,6 +73,7 @@ impl Fault {
             Effect::Kill => "signal=KILL",
             Effect::NoSpace => "error=ENOSPC",
             Effect::Broken => "error=EIO",
+            Effect::Unknown => "error=EINVAL",
         };
         let files: String = files.iter().map(|file| format!(" -P {}", file.display())).collect();
         let log = log.display();

@@ -13,11 +13,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use super::namespace::{Namespace, ip_batch};
 use super::ownership::Ownership;
-use super::{program, require_root};
+use super::{program, require_root, send_real_packets};
 
 /// The four machines, for as long as this value lives.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl StraightLine {
         line.make_machines()?;
         line.cable()?;
         line.number()?;
-        line.send_real_packets()?;
+        send_real_packets(&line.machines())?;
         Ok(line)
     }
 
@@ -164,18 +163,5 @@ impl StraightLine {
              link set dev eth0 up
              route add default via 2001:db8:5::1"
         ))
-    }
-
-    /// What is joined on arrival stays joined on the way through a machine, as network cards do it, too.
-    fn send_real_packets(&self) -> Result<()> {
-        for machine in self.machines() {
-            let links: Value = serde_json::from_str(&machine.output("ip -j link show type veth")?)?;
-            for link in links.as_array().into_iter().flatten() {
-                let name = link["ifname"].as_str().context("a link without a name")?;
-                machine
-                    .output(&format!("ethtool -K {name} tso off gso off tx-udp-segmentation off gro on"))?;
-            }
-        }
-        Ok(())
     }
 }
