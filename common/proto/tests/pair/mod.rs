@@ -146,7 +146,7 @@ fn numbered_key(number: usize) -> [u8; 32] {
     key
 }
 
-/// A UDP packet of `len` bytes; its checksum is nobody's concern here.
+/// A UDP packet of `len` bytes, 65 575 at the most; its checksum is nobody's concern here.
 pub(crate) fn packet(source: Ipv6Addr, destination: Ipv6Addr, len: usize) -> Vec<u8> {
     let payload_len = u16::try_from(len - 40).unwrap();
     let mut packet = vec![0x60, 0, 0, 0];

@@ -1,3 +1,5 @@
+mod segmentation;
+
 use super::*;
 use crate::limits::TUN_BUFFER_LEN;
 use crate::offload::Segments;
