@@ -1,6 +1,7 @@
 //! What it costs to take super-packets apart, to put them together, and to sort them by flows.
 
 #![expect(missing_docs, reason = "criterion's macros make public functions")]
+#![expect(clippy::unwrap_used, reason = "a measurement")]
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -80,7 +81,6 @@ fn coalesce(criterion: &mut Criterion) {
 
 fn queue(criterion: &mut Criterion) {
     let (header, packet) = super_packet();
-    #[expect(clippy::disallowed_methods, reason = "virtual time begins now")]
     let now = Instant::now();
     let mut group = criterion.benchmark_group("queue");
     let mut bench = |name: &str, header: VirtioHeader, packet: &[u8]| {

@@ -1,6 +1,7 @@
 //! In steady state nothing is allocated for a packet: the allocator itself counts. It is the whole way but for the
 //! system calls: a super-packet from the tun is sorted, taken apart, encrypted, decrypted, filtered and put together.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(unsafe_code, reason = "an allocator is unsafe to be one")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -71,7 +72,7 @@ fn send(pair: &mut Pair, queue: &mut FairQueue, header: VirtioHeader, packet: &[
         while let Some(segment) = segments.next(&mut room) {
             pair.client.handle_packet(segment.unwrap(), &mut pair.from_client.outputs(), pair.now);
         }
-        pair.to_server();
+        pair.carry_to_server();
         let mut coalescer = Coalescer::new(Joins::TcpAndUdp);
         let mut sink = |packet: &SuperPacket<'_>| {
             arrived += packet.packets();

@@ -1,5 +1,13 @@
 //! A client and a server that have a lease between them, for tests and benchmarks of the whole core.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a fixture, in packages of different lints"
+)]
+
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
@@ -87,13 +95,13 @@ impl Pair {
         let mut has_lease = false;
         for _ in 0..100 {
             self.client.handle_timeout(&mut self.from_client.outputs(), self.now);
-            self.to_server();
+            self.carry_to_server();
             while let Some(event) = self.server.poll_event() {
                 if let ServerEvent::LeaseNeeded { client, .. } = event {
                     self.server.handle_lease_ready(client, &mut self.from_server.outputs(), self.now);
                 }
             }
-            self.to_client();
+            self.carry_to_client();
             while let Some(event) = self.client.poll_event() {
                 has_lease |= matches!(event, ClientEvent::LeaseGranted(_));
             }
@@ -103,7 +111,7 @@ impl Pair {
     }
 
     /// Gives the server what the client has sent.
-    pub(crate) fn to_server(&mut self) {
+    pub(crate) fn carry_to_server(&mut self) {
         for (_, datagram) in self.from_client.to_network.iter() {
             let mut out = self.from_server.outputs();
             self.server.handle_datagram(CLIENT.into(), datagram, Ecn::NotCapable, &mut out, self.now);
@@ -112,7 +120,7 @@ impl Pair {
     }
 
     /// Gives the client what the server has sent.
-    pub(crate) fn to_client(&mut self) {
+    pub(crate) fn carry_to_client(&mut self) {
         for (_, datagram) in self.from_server.to_network.iter() {
             let mut out = self.from_client.outputs();
             self.client.handle_datagram(SERVER.into(), datagram, Ecn::NotCapable, &mut out, self.now);
@@ -121,7 +129,7 @@ impl Pair {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "virtual time begins now")]
+/// Virtual time begins now.
 fn now() -> Instant {
     Instant::now()
 }
