@@ -1,6 +1,8 @@
 //! In steady state nothing is allocated for a packet: the allocator itself counts. It is the whole way but for the
 //! system calls: a super-packet from the tun is sorted, taken apart, encrypted, decrypted, filtered and put together.
 
+// What is counted is the same everywhere.
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(unsafe_code, reason = "an allocator is unsafe to be one")]
 
