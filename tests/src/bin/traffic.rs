@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -58,7 +58,7 @@ enum Role {
         #[arg(long, default_value = "60", value_parser = seconds)]
         seconds: Duration,
     },
-    /// Asks every 2 ms until the first answer, and prints after how many milliseconds it came
+    /// Asks every 2 ms until the first answer, and prints when it came, in seconds of Unix time
     First {
         /// Whom
         to: SocketAddrV6,
@@ -220,7 +220,8 @@ fn first(to: SocketAddrV6, limit: Duration) -> Result<()> {
         match (asked, &socket) {
             (Ok(()), Some(socket)) => {
                 if socket.recv(&mut buffer).is_ok() {
-                    println!("{{\"milliseconds\": {:.3}}}", start.elapsed().as_secs_f64() * 1e3);
+                    let answered = SystemTime::UNIX_EPOCH.elapsed()?.as_secs_f64();
+                    println!("{{\"answered\": {answered:.6}}}");
                     return Ok(());
                 }
             }

@@ -1,6 +1,6 @@
 //! The measurements: each brings figures for rows of the table.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -91,15 +91,15 @@ fn first_packet<'c>(line: &StraightLine, contender: &'c dyn Contender) -> Result
         Ok(line.site.output(&format!("ss -Hlun sport = :{ECHO_PORT}"))?.contains(":7700"))
     })?;
     let mut asking = line.pc.spawn("first", &format!("{traffic} first [{SITE}]:{ECHO_PORT}"))?;
-    // Its clock begins with its first attempt, which finds no way yet.
-    wait_until("the first attempt", Duration::from_secs(5), || {
+    wait_until("the first attempt, which finds no way yet", Duration::from_secs(5), || {
         Ok(asking.stderr().contains("asking") || !asking.is_running()?)
     })?;
+    let start = SystemTime::UNIX_EPOCH.elapsed()?.as_secs_f64();
     let pc = contender.start_pc()?;
     let answer = wait_for("an answer", Duration::from_secs(30), || {
         Ok((!asking.is_running()?).then(|| asking.stdout()))
     })?;
-    Ok((pc, number(&answer, "milliseconds")?))
+    Ok((pc, (number(&answer, "answered")? - start) * 1e3))
 }
 
 /// A contender that is up.
