@@ -10,6 +10,7 @@ use v6tun_cli::exit_code;
 use v6tun_wire::GlobalArgs;
 
 use crate::{
+    doctor::DoctorArgs,
     enrolment::{Typed, without_invitations},
     service,
 };
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Down,
     /// Show the address, the server and what passed
     Status(StatusArgs),
+    /// Look for what is wrong, from this PC to the turtle, and say what mends it
+    Doctor(DoctorArgs),
     /// Remove this PC's key, configuration and memory of the server, after asking
     Forget(ForgetArgs),
     #[command(flatten)]

@@ -26,7 +26,7 @@ use crate::{ROLE, endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
-const DEFAULT_INTERFACE: &str = "v6tun0";
+pub(crate) const DEFAULT_INTERFACE: &str = "v6tun0";
 
 /// The file as it is written; paths are relative to it.
 #[derive(Debug, Deserialize)]

@@ -3,10 +3,12 @@
 //! [`args`] is what is typed, [`enrolment`] how an invitation becomes a configuration, [`config`] what the file says,
 //! [`endpoint`] where the server is, [`route_plan`] what must be true of this PC, [`spoken`] and [`status`] what is
 //! shown, [`state_file`] what is remembered, [`patience`] how long the user waits, [`interruption`] what a signal ends
-//! early, [`up`] the order in which all of that happens, [`service`] makes it stay, and [`forget`] is the end of it.
+//! early, [`up`] the order in which all of that happens, [`service`] makes it stay,
+//! [`doctor`] says what is wrong, and [`forget`] is the end of it.
 
 mod args;
 mod config;
+mod doctor;
 mod endpoint;
 mod enrolment;
 mod forget;
@@ -41,23 +43,25 @@ fn main() -> ExitCode {
     }
     logging::init(args.global.verbose, args.global.quiet);
     match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => error_report::report(ROLE.program, &error),
     }
 }
 
-fn run(args: &Args) -> Result<()> {
+fn run(args: &Args) -> Result<ExitCode> {
     // One thread serves the user and the kernel; the packets have a thread of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match &args.command {
+            Command::Doctor(options) => return doctor::run(&args.global, options).await,
             Command::Up(options) => up::run(&args.global, options).await,
             Command::Join(options) => enrolment::join(&args.global, options).await,
             Command::Forget(options) => forget::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => status::run(&args.global, options).await,
             Command::Service(command) => service::run(&args.global, command).await,
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     });
     // A name server that does not answer must not hold the exit up.
     runtime.shutdown_background();

@@ -66,9 +66,14 @@ impl Tunnel<'_> {
         desired
             .extend(former.map(|former| Requirement::AddressAbsent { link: link.clone(), address: *former }));
         desired.extend(self.around.clone().map(Requirement::Route));
-        desired.push(Requirement::Route(default_route(self.interface, platform::DEFAULT_ROUTE_METRIC)));
+        desired.push(Requirement::Route(tunnel_route(self.interface)));
         Ok(desired)
     }
+}
+
+/// The default route through the tunnel.
+pub(crate) fn tunnel_route(interface: &str) -> Route {
+    default_route(interface, platform::DEFAULT_ROUTE_METRIC)
 }
 
 fn default_route(interface: &str, metric: u32) -> Route {

@@ -85,7 +85,7 @@ impl From<ClientState> for State {
 }
 
 impl State {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Connecting => "connecting",
             Self::Leasing => "waiting for an address",

@@ -7,7 +7,7 @@ use crate::command::invite::InviteArgs;
 use crate::endpoint::ServerEndpoint;
 use crate::service::ServiceArgs;
 use clap::{Parser, Subcommand};
-use v6tun_wire::{GlobalArgs, StatusArgs};
+use v6tun_wire::{DoctorArgs, GlobalArgs, StatusArgs};
 
 /// Lends global IPv6 addresses of this VPS to PCs, through a WireGuard-compatible tunnel.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Down,
     /// Show the clients, their addresses and what passed
     Status(StatusArgs),
+    /// Look for what is wrong, from the router to the clients, and say what mends it
+    Doctor(DoctorArgs),
     /// Print one line to paste on a PC, which makes it a client
     Invite(InviteArgs),
     /// Show or withdraw invitations
@@ -49,11 +51,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether it is about clients and files, and not about the host.
+    /// Whether it is about clients and files, or only looks, and does not change the host.
     pub(crate) fn is_order(&self) -> bool {
         matches!(
             self,
-            Self::Invite(_) | Self::Invitation(_) | Self::Client(_) | Self::Backup(_) | Self::Restore(_)
+            Self::Invite(_)
+                | Self::Invitation(_)
+                | Self::Client(_)
+                | Self::Backup(_)
+                | Self::Restore(_)
+                | Self::Doctor(_)
         )
     }
 }

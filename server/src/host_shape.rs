@@ -11,7 +11,7 @@
 
 mod facts;
 
-pub(crate) use facts::{Facts, PublicIpv4, RouteOrigin};
+pub(crate) use facts::{Facts, INTERNET_IPV6, PublicIpv4, RouteOrigin};
 
 use crate::uplink::Uplink;
 use std::cmp::Reverse;

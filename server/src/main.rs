@@ -3,12 +3,13 @@
 //! [`args`] is what the administrator types and [`command`] what is behind it. [`config`] is what the file says, which
 //! [`init`] writes by the [`host_shape`]; [`state`] is what the server remembers, and [`roster`] who is a client by
 //! both. [`uplink`] is what the host looks like, [`uplink_plan`] what must be true of it, [`lending`] makes it so, and
-//! [`up`] is the order in which all of that happens. [`service`] makes it stay.
+//! [`up`] is the order in which all of that happens. [`service`] makes it stay, and [`doctor`] says what is wrong.
 
 mod args;
 mod command;
 mod config;
 mod conflicts;
+mod doctor;
 mod endpoint;
 mod export;
 mod host_shape;
@@ -45,16 +46,17 @@ fn main() -> ExitCode {
         args.global.quiet || args.command.is_order() && args.global.verbose == 0,
     );
     match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => error_report::report(ROLE.program, &error),
     }
 }
 
-fn run(args: &Args) -> Result<()> {
+fn run(args: &Args) -> Result<ExitCode> {
     // One thread serves the administrator and the kernel; the packets have a thread of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match &args.command {
+            Command::Doctor(options) => return doctor::run(&args.global, options).await,
             Command::Up(options) => up::run(&args.global, options).await,
             Command::Down => v6tun_wire::down(ROLE, &args.global).await,
             Command::Status(options) => tell_status(&args.global, options).await,
@@ -66,7 +68,8 @@ fn run(args: &Args) -> Result<()> {
             Command::Restore(options) => command::backup::restore(&args.global, options).await,
             Command::Install(options) => service::install(&args.global, options).await,
             Command::Uninstall(options) => service::uninstall(&args.global, options).await,
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

@@ -10,7 +10,7 @@ use std::net::Ipv6Addr;
 use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey};
 
 /// Bytes of IPv4, UDP and WireGuard around an inner packet.
-const OVERHEAD_IPV4: u32 = 60;
+pub(crate) const OVERHEAD_IPV4: u32 = 60;
 /// The MTU of a link that can carry IPv6 (RFC 8200, section 5).
 const MIN_MTU: u32 = 1280;
 /// The largest inner packet that the core takes.

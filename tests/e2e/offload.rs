@@ -156,7 +156,7 @@ fn up_under(installation: &Installation, strace: &str) -> Result<Process> {
 }
 
 /// A lab whose cables carry real packets.
-fn in_lab(test: impl FnOnce(&Lab) -> Result<()>) -> Result<()> {
+pub(crate) fn in_lab(test: impl FnOnce(&Lab) -> Result<()>) -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         send_real_packets(&lab.machines())?;
         test(lab)
@@ -164,7 +164,7 @@ fn in_lab(test: impl FnOnce(&Lab) -> Result<()>) -> Result<()> {
 }
 
 /// Sends that many random bytes by TCP, and compares the hashes at both ends.
-fn transfer(from: &Namespace, (to, address): (&Namespace, Ipv6Addr), bytes: u64) -> Result<()> {
+pub(crate) fn transfer(from: &Namespace, (to, address): (&Namespace, Ipv6Addr), bytes: u64) -> Result<()> {
     let (_listener, sending, receiving) = connection(from, to, address, PORT)?;
     let seed = seed()?;
     let (sent, received) = thread::scope(|scope| {

@@ -8,56 +8,14 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use v6tun_cli::turtle::{DANCE, STEP, STILL};
+
 /// How long a visitor may stay silent.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest request that is read.
 const REQUEST_LIMIT: u64 = 8192;
-/// The time from one step of the dance to the next.
-const STEP: Duration = Duration::from_millis(180);
 /// How many times the dance goes through all of its steps.
 const ROUNDS: usize = 3;
-
-/// The turtle that keeps still.
-const STILL: &str = r"
-
-                  _.-----._
-     ____       .'\ / \ / '.
-    / -  \_____/__V__ V__V__\__
-    \_._______  _________  ____>
-              \_|       \_|
-";
-
-/// The steps of the dance.
-const DANCE: [&str; 4] = [
-    r"
-     ____    ~    _.-----._       ~
-    / o  \      .'\ / \ / '.
-    \_v__ \____/__V__ V__V__\__
-         \____  _________  ____>
-              \_\       \_\
-",
-    r"
-            ~     _.-----._     ~
-     ____       .'\ / \ / '.      _
-    / ^  \_____/__V__ V__V__\____/
-    \_v_______  _________  ____/
-              |_/       |_/
-",
-    r"
-          ~       _.-----._    ~
-                .'\ / \ / '.
-     ____ _____/__V__ V__V__\__
-    / o  \____  _________  ____>
-    \_v__/    /_/       /_/
-",
-    r"
-            ~     _.-----._     ~
-     ____       .'\ / \ / '.
-    / ^  \_____/__V__ V__V__\__
-    \_v_______  _________  ____\__
-              |_/       |_/
-",
-];
 
 /// What the page tells a visitor by IPv6.
 pub const DANCES: &str = "The turtle dances";

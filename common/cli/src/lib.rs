@@ -9,6 +9,7 @@
 //! ```
 
 pub mod config_file;
+pub mod doctor;
 mod elevation;
 pub mod error_report;
 pub mod exit_code;
@@ -17,6 +18,7 @@ pub mod humanize;
 pub mod logging;
 pub mod qr;
 pub mod table;
+pub mod turtle;
 
 pub use config_file::ConfigError;
 pub use elevation::{RUN_ELEVATED, elevated};

@@ -8,10 +8,13 @@
 
 #[cfg(target_os = "linux")]
 mod async_descriptor;
+#[cfg(target_os = "linux")]
+pub mod clock;
 pub mod control_socket;
 pub mod data_path;
 pub mod directory;
 pub mod durable_file;
+pub mod echo;
 pub mod fair_queue;
 pub mod instance_lock;
 pub mod limits;
@@ -19,6 +22,8 @@ pub mod limits;
 pub mod neighbour_discovery;
 pub mod network;
 pub mod offload;
+#[cfg(target_os = "linux")]
+pub mod packet_filter;
 pub mod paths;
 pub mod power;
 pub mod privilege;

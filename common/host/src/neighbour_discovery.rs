@@ -1,8 +1,11 @@
-//! Telling the neighbours on a link where an address is, and asking whether one has it (RFC 4861).
+//! Telling the neighbours on a link where an address is, asking whether one has it, and whether the router finds it
+//! here (RFC 4861).
 
 mod icmpv6_socket;
 mod message;
+mod packet_socket;
 mod probe;
+mod router_question;
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -10,11 +13,12 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 pub use self::probe::{Conflict, NeighbourProbe};
+pub use self::router_question::{Heard, ask_router};
 
 /// `ff02::1`, every node on the link.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 /// What every neighbour discovery message must have: it has crossed no router.
-const HOP_LIMIT: u32 = 255;
+const HOP_LIMIT: u8 = 255;
 
 const TYPE_NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const FLAG_ROUTER: u8 = 0x80;
@@ -48,7 +52,7 @@ pub struct Advertisement<'a> {
 pub fn send_unsolicited_advertisement(advertisement: &Advertisement<'_>) -> io::Result<()> {
     let message = encode(advertisement)?;
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
-    socket.set_multicast_hops_v6(HOP_LIMIT)?;
+    socket.set_multicast_hops_v6(HOP_LIMIT.into())?;
     socket.set_multicast_if_v6(advertisement.link_index)?;
     socket.set_multicast_loop_v6(false)?;
     let on_link = |address| SockAddr::from(SocketAddrV6::new(address, 0, 0, advertisement.link_index));

@@ -32,6 +32,14 @@ pub struct UpArgs {
     pub dry_run: bool,
 }
 
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print JSON (documented in docs/troubleshooting.md)
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {

@@ -30,6 +30,21 @@ impl Role {
         elevated(&format!("{} {arguments}", self.program))
     }
 
+    /// A command of the program for the same configuration and folders as this run's, to be typed by root.
+    #[must_use]
+    pub fn same_command(self, global: &GlobalArgs, arguments: &str) -> String {
+        let mut line = format!("{} {arguments}", self.program);
+        let named = [
+            ("--config", global.config.as_ref()),
+            ("--state-dir", Some(&global.state_dir).filter(|dir| **dir != paths::state_dir())),
+            ("--runtime-dir", Some(&global.runtime_dir).filter(|dir| **dir != paths::runtime_dir())),
+        ];
+        for (option, path) in named {
+            line.extend(path.map(|path| format!(" {option} {}", path.display())));
+        }
+        line
+    }
+
     /// The configuration's path, whether there is a file or not.
     #[must_use]
     pub fn config_file(self, global: &GlobalArgs) -> PathBuf {

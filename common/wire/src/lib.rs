@@ -14,6 +14,7 @@ use undo::{open_journal, restore, restore_leftovers};
 
 mod args;
 mod ask;
+pub mod doctor;
 mod event_loop;
 mod folders;
 mod hinted;
@@ -26,7 +27,7 @@ mod unix_time;
 mod untouched;
 mod up;
 
-pub use args::{GlobalArgs, StatusArgs, UpArgs};
+pub use args::{DoctorArgs, GlobalArgs, StatusArgs, UpArgs};
 pub use ask::{down, order, status};
 pub use event_loop::{EventLoop, Figures};
 pub use folders::{Folders, Role};

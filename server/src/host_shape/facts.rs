@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use v6tun_host::network::{DefaultRoute, Network, Prefix};
 use v6tun_host::socket_use;
 
-/// An address of the IPv6 Internet: any one that the default route alone leads to. Nothing is sent there.
-const INTERNET_IPV6: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1);
+/// An address of the IPv6 Internet: any one that the default route alone leads to. Nothing is sent as far as there.
+pub(crate) const INTERNET_IPV6: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 1);
 /// The same of the IPv4 Internet.
 const INTERNET_IPV4: Ipv4Addr = Ipv4Addr::new(1, 0, 0, 1);
 
@@ -63,10 +63,7 @@ impl Facts {
             Some(IpAddr::V6(address)) => Some(address),
             _ => None,
         };
-        let ipv4 = match source(network, INTERNET_IPV4.into()).await? {
-            Some(IpAddr::V4(address)) => PublicIpv4::of(Some(address)),
-            _ => PublicIpv4::None,
-        };
+        let ipv4 = Self::public_ipv4(network).await?;
         let addresses: Vec<Ipv6Addr> = uplink.addresses.iter().map(|entry| entry.address).collect();
         let sockets = socket_use::bound_sockets(&addresses).context("look for sockets on the uplink")?;
         let in_use = sockets.iter().filter_map(|socket| match socket.local.ip().to_canonical() {
@@ -76,6 +73,14 @@ impl Facts {
         let in_use = in_use.collect();
         let routed = network.observe(&[]).await?.routed_prefixes(&uplink.link.name);
         Ok(Self { in_use, preferred, routed, ipv4, uplink })
+    }
+
+    /// How clients' datagrams can reach the host.
+    pub(crate) async fn public_ipv4(network: &Network) -> Result<PublicIpv4> {
+        Ok(match source(network, INTERNET_IPV4.into()).await? {
+            Some(IpAddr::V4(address)) => PublicIpv4::of(Some(address)),
+            _ => PublicIpv4::None,
+        })
     }
 
     /// Why the host cannot do without this address, if it cannot.

@@ -139,6 +139,23 @@ impl Namespace {
         ip_batch(&["-n", &self.name], batch).with_context(|| format!("in {}", self.role))
     }
 
+    /// Hands `rules` to nftables.
+    ///
+    /// # Errors
+    /// There is no `nft`, or it refused them: what it says is on standard error.
+    pub fn nft(&self, rules: &str) -> Result<()> {
+        use std::io::Write as _;
+        let mut nft = self
+            .command("nft")
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .context("nft (package nftables)")?;
+        nft.stdin.take().context("nft has no standard input")?.write_all(rules.as_bytes())?;
+        ensure!(nft.wait()?.success(), "nft refused the rules of {}", self.role);
+        Ok(())
+    }
+
     /// Runs `act` on a thread of its own inside the namespace: sockets opened there belong to it, and
     /// `/proc/sys/net` shows its values.
     ///

@@ -1,10 +1,8 @@
 //! What makes a namespace a router: address translation and router advertisements.
 
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::address::ROUTER_LINK_LOCAL;
 use super::{Namespace, Options, Process};
@@ -24,15 +22,7 @@ pub(super) fn masquerade(router: &Namespace, outside: &str) -> Result<()> {
              }}
          }}"
     );
-    let mut nft = router
-        .command("nft")
-        .args(["-f", "-"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .context("nft (package nftables)")?;
-    nft.stdin.take().context("nft has no standard input")?.write_all(rules.as_bytes())?;
-    ensure!(nft.wait()?.success(), "nft refused the rules of {}", router.role());
-    Ok(())
+    router.nft(&rules)
 }
 
 /// Starts the real radvd on the provider's side of the segment.

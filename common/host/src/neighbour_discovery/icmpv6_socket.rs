@@ -66,7 +66,8 @@ impl Icmpv6Socket {
     }
 }
 
-/// Sends a whole IPv6 packet, its own header included, to a multicast group on a link.
+/// Sends a whole IPv6 packet, its own header included, over a link: to a multicast group there, or to where the
+/// link's routes lead.
 pub(super) fn send_packet(packet: &[u8], link_name: &str, link_index: u32, to: Ipv6Addr) -> io::Result<()> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
     socket.bind_device(Some(link_name.as_bytes()))?;

@@ -1,9 +1,10 @@
-//! The two messages of duplicate detection as bytes (RFC 4861, sections 4.3, 4.4, 7.1).
+//! ICMPv6 messages as bytes: the two of duplicate detection (RFC 4861, sections 4.3, 4.4, 7.1), and echo requests.
 
 use std::net::Ipv6Addr;
 
 use super::{HOP_LIMIT, OPTION_UNIT, TYPE_NEIGHBOUR_ADVERTISEMENT};
 
+const TYPE_ECHO_REQUEST: u8 = 128;
 pub(super) const TYPE_NEIGHBOUR_SOLICITATION: u8 = 135;
 const FLAG_SOLICITED: u8 = 0x40;
 const OPTION_SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
@@ -14,8 +15,8 @@ pub(super) const NONCE_LEN: usize = 6;
 
 /// Type, code, checksum, flags and target address.
 const FIXED_LEN: usize = 24;
-const IPV6_HEADER_LEN: usize = 40;
-const NEXT_HEADER_ICMPV6: u8 = 58;
+pub(super) const IPV6_HEADER_LEN: usize = 40;
+pub(super) const NEXT_HEADER_ICMPV6: u8 = 58;
 
 /// A neighbour discovery message as it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Arrived<'_> {
         let target: [u8; 16] = self.bytes.get(8..FIXED_LEN)?.try_into().ok()?;
         let target = Ipv6Addr::from(target);
         let options = options(self.bytes.get(FIXED_LEN..)?)?;
-        if self.hop_limit != HOP_LIMIT || code != 0 || target.is_multicast() {
+        if self.hop_limit != u32::from(HOP_LIMIT) || code != 0 || target.is_multicast() {
             return None;
         }
         let option = |wanted| options.iter().find(|(kind, _)| *kind == wanted).map(|(_, body)| body.to_vec());
@@ -96,13 +97,24 @@ pub(super) fn solicitation(
     } else {
         push_option(&mut message, OPTION_SOURCE_LINK_LAYER_ADDRESS, link_layer_address);
     }
-    let destination = solicited_node(target);
-    let length = u16::try_from(message.len()).expect("a link-layer address has at most 32 bytes");
+    packet(source, solicited_node(target), HOP_LIMIT, message)
+}
+
+/// An echo request without data as a whole IPv6 packet.
+pub(super) fn echo_request(source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, number: u16) -> Vec<u8> {
+    let mut message = vec![TYPE_ECHO_REQUEST, 0, 0, 0, 0, 0];
+    message.extend(number.to_be_bytes());
+    packet(source, destination, hop_limit, message)
+}
+
+/// An ICMPv6 message, whose checksum is filled in, behind its IPv6 header.
+fn packet(source: Ipv6Addr, destination: Ipv6Addr, hop_limit: u8, mut message: Vec<u8>) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("a message here has a hundred bytes at most");
     let sum = checksum(source, destination, &message);
     message[2..4].copy_from_slice(&sum.to_be_bytes());
     let mut packet = vec![0x60, 0, 0, 0];
     packet.extend(length.to_be_bytes());
-    packet.extend([NEXT_HEADER_ICMPV6, HOP_LIMIT.to_be_bytes()[3]]);
+    packet.extend([NEXT_HEADER_ICMPV6, hop_limit]);
     packet.extend(source.octets());
     packet.extend(destination.octets());
     debug_assert_eq!(packet.len(), IPV6_HEADER_LEN);
