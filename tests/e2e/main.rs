@@ -7,6 +7,7 @@ mod clients;
 mod congestion_marks;
 mod demo;
 mod doctor;
+mod doctor_faults;
 mod first_ping;
 mod idle;
 mod interop;

@@ -21,6 +21,7 @@ mod throughput;
 // From one source with the tests of the Linux client.
 mod address_conflicts;
 mod clients;
+mod doctor;
 mod interop;
 mod invitations;
 mod lease_start;

@@ -24,10 +24,10 @@ pub(super) fn check(patient: &Patient<'_>) -> Finding {
     let answers = |size: u16| echo(to, usize::from(size), PATIENCE);
     match (answers(mtu), answers(MIN_MTU)) {
         (Ok(Some(_)), _) => Finding::pass(format!("{mtu} bytes get to {to} and back")),
-        (Ok(None), Ok(Some(_))) => {
-            Finding::fail(format!("{MIN_MTU} bytes get to {to} and back, {mtu} bytes do not"))
-                .expected(format!("{mtu} bytes; or `mtu = {MIN_MTU}` in the configuration, which always fits"))
-        }
+        (Ok(None), Ok(Some(_))) => Finding::fail(format!(
+            "{MIN_MTU} bytes get to {to} and back, {mtu} bytes do not"
+        ))
+        .expected(format!("{mtu} bytes; or `mtu = {MIN_MTU}` in the configuration, which always fits")),
         (Ok(None), Ok(None)) => Finding::skip(format!("{to} does not answer pings")),
         (Err(error), _) | (_, Err(error)) => Finding::skip(format!("no ping can be sent: {error}")),
     }

@@ -23,7 +23,11 @@ pub(super) fn check(patient: &Patient<'_>) -> Finding {
             "{through:.1} ms through the tunnel, {:.1} ms to {server} without it",
             plain.as_secs_f64() * 1e3
         )),
-        Ok(None) => Finding::pass(format!("{through:.1} ms through the tunnel; {server} does not answer pings")),
-        Err(error) => Finding::pass(format!("{through:.1} ms through the tunnel; no ping without it: {error}")),
+        Ok(None) => {
+            Finding::pass(format!("{through:.1} ms through the tunnel; {server} does not answer pings"))
+        }
+        Err(error) => {
+            Finding::pass(format!("{through:.1} ms through the tunnel; no ping without it: {error}"))
+        }
     }
 }

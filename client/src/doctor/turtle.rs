@@ -12,7 +12,9 @@ pub(super) async fn check(patient: &Patient<'_>) -> Finding {
     }
     let own = patient.status.as_ref().ok().and_then(|status| status.address);
     match page.fetch(turtles).await {
-        Ok(visit) if Some(visit.from) == own => Finding::pass(format!("{page} came by IPv6, to {}", visit.from)),
+        Ok(visit) if Some(visit.from) == own => {
+            Finding::pass(format!("{page} came by IPv6, to {}", visit.from))
+        }
         Ok(visit) if own.is_none() => {
             Finding::warn(format!("{page} came by IPv6, to {}, and not through the tunnel", visit.from))
         }

@@ -61,7 +61,9 @@ impl WebPage {
         let mut failure = Error::from(ErrorKind::AddrNotAvailable);
         for address in addresses {
             match timeout(PATIENCE, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return timeout(PATIENCE, self.ask(stream)).await.context("the answer hangs")?,
+                Ok(Ok(stream)) => {
+                    return timeout(PATIENCE, self.ask(stream)).await.context("the answer hangs")?;
+                }
                 Ok(Err(error)) => failure = error,
                 Err(_) => failure = ErrorKind::TimedOut.into(),
             }
@@ -155,8 +157,16 @@ mod tests {
     #[test]
     fn what_is_no_page_is_refused_and_nothing_gets_into_the_request() {
         for text in [
-            "https://www.kame.net/", "www.kame.net", "http://", "http://:80/", "http://a:0/", "http://a:x/",
-            "http://a b/", "http://a/x y", "http://a/\r\nX: y", "http://a\r\n/",
+            "https://www.kame.net/",
+            "www.kame.net",
+            "http://",
+            "http://:80/",
+            "http://a:0/",
+            "http://a:x/",
+            "http://a b/",
+            "http://a/x y",
+            "http://a/\r\nX: y",
+            "http://a\r\n/",
         ] {
             assert!(read(text).is_err(), "{text:?}");
         }

@@ -85,7 +85,8 @@ impl Report {
             count(Outcome::Fail, "failed"),
             count(Outcome::Skip, "skipped"),
         ];
-        let said = counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}"));
+        let said =
+            counts.iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}"));
         said.collect::<Vec<_>>().join(", ")
     }
 }

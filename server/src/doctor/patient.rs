@@ -57,7 +57,9 @@ impl Patient {
     /// What the checks of a running server's work need; else why they cannot be made.
     pub(super) fn running(&self) -> Result<Running<'_>, Finding> {
         let Ok(status) = &self.status else { return Err(Finding::skip("the server does not run")) };
-        let Some(Ok(config)) = &self.config else { return Err(Finding::skip("there is no usable configuration")) };
+        let Some(Ok(config)) = &self.config else {
+            return Err(Finding::skip("there is no usable configuration"));
+        };
         let Ok(uplink) = &self.uplink else { return Err(Finding::skip("there is no usable uplink")) };
         Ok(Running { config, uplink, status })
     }
@@ -108,7 +110,9 @@ impl Running<'_> {
 
 fn sets(requirement: &Requirement, names: &[&str]) -> bool {
     match requirement {
-        Requirement::Sysctl { key, .. } => names.iter().any(|name| key.to_string().ends_with(&format!(".{name}"))),
+        Requirement::Sysctl { key, .. } => {
+            names.iter().any(|name| key.to_string().ends_with(&format!(".{name}")))
+        }
         _ => false,
     }
 }

@@ -34,7 +34,9 @@ pub(super) async fn check(patient: &Patient) -> Finding {
             Finding::pass(format!("on-link: it asked for {address}, was answered, and sent to it"))
         }
         Heard { answered: true, .. } if is_routed => Finding::pass(format!("routed: it sends to {address}")),
-        Heard { answered: true, .. } => Finding::pass(format!("it knows where {address} is, and sends to it")),
+        Heard { answered: true, .. } => {
+            Finding::pass(format!("it knows where {address} is, and sends to it"))
+        }
         Heard { solicited: true, advertised: false, .. } if is_routed => {
             Finding::fail(format!("it looks for {address} on the link, as for a neighbour"))
                 .expected("that its prefix is routed to this host; else delete `routed = true`")
@@ -54,14 +56,16 @@ pub(super) async fn check(patient: &Patient) -> Finding {
 
 /// A router that sends no errors at all proves nothing.
 async fn silent(patient: &Patient, address: Ipv6Addr) -> Finding {
-    let nothing = || Finding::skip(format!("it neither asks for {address} nor answers it, nor this host itself"));
+    let nothing =
+        || Finding::skip(format!("it neither asks for {address} nor answers it, nor this host itself"));
     let Ok(uplink) = &patient.uplink else { return nothing() };
     let Some(own) = uplink.addresses.iter().find(|entry| entry.is_usable()) else { return nothing() };
     match ask_router(&uplink.link, own.address, INTERNET_IPV6).await {
-        Ok(Heard { answered: true, .. }) => {
-            Finding::fail(format!("filtered: it answers {}, but neither asks for {address} nor answers it", own.address))
-                .expected("the same for every address that is lent; ask the provider which ones this host may use")
-        }
+        Ok(Heard { answered: true, .. }) => Finding::fail(format!(
+            "filtered: it answers {}, but neither asks for {address} nor answers it",
+            own.address
+        ))
+        .expected("the same for every address that is lent; ask the provider which ones this host may use"),
         Ok(_) => nothing(),
         Err(error) => cannot_tell(error),
     }

@@ -18,13 +18,16 @@ pub(super) fn check(patient: &Patient) -> Finding {
         let key = SysctlKey::ipv6_conf(name, setting).ok()?;
         Some((patient.network.sysctl(&key).ok()??, key))
     };
-    let (Some((accept_ra, key)), Some((forwarding, _))) = (setting("accept_ra"), setting("forwarding")) else {
+    let (Some((accept_ra, key)), Some((forwarding, _))) = (setting("accept_ra"), setting("forwarding"))
+    else {
         return Finding::skip("the kernel does not tell its settings");
     };
     if forwarding == "0" || accept_ra == "2" {
         return Finding::pass(format!("{key} is {accept_ra}, and {name} forwards: {}", forwarding != "0"));
     }
-    Finding::fail(format!("{key} is {accept_ra} while {name} forwards: the default route goes when it expires"))
-        .expected("2: routes are learnt although the interface forwards")
-        .mend(format!("sysctl -w {key}=2"))
+    Finding::fail(format!(
+        "{key} is {accept_ra} while {name} forwards: the default route goes when it expires"
+    ))
+    .expected("2: routes are learnt although the interface forwards")
+    .mend(format!("sysctl -w {key}=2"))
 }

@@ -20,17 +20,21 @@ pub(super) fn check(patient: &Patient) -> Finding {
     if let Ok(ruleset) = listed(&patient.ruleset)
         && let Some(obstacle) = ruleset.obstacle(Hook::Input, &["ip", "inet"], &port.to_string())
     {
-        return Finding::fail(format!("{obstacle} drops what no rule lets in, and none speaks of UDP port {port}"))
-            .expected("a rule that lets clients' datagrams in")
-            .mend(opening(&obstacle, port));
+        return Finding::fail(format!(
+            "{obstacle} drops what no rule lets in, and none speaks of UDP port {port}"
+        ))
+        .expected("a rule that lets clients' datagrams in")
+        .mend(opening(&obstacle, port));
     }
     match patient.ipv4 {
-        PublicIpv4::Public(address) => Finding::warn(format!("UDP port {port} is open at {address}; nobody was heard yet"))
-            .expected("a client; where one tries in vain, the provider's own firewall may keep it out"),
-        PublicIpv4::BehindNat(address) => {
-            Finding::warn(format!("nobody was heard yet, and {address} is behind a router that translates addresses"))
-                .expected(format!("UDP port {port} handed on to this host by that router"))
+        PublicIpv4::Public(address) => {
+            Finding::warn(format!("UDP port {port} is open at {address}; nobody was heard yet"))
+                .expected("a client; where one tries in vain, the provider's own firewall may keep it out")
         }
+        PublicIpv4::BehindNat(address) => Finding::warn(format!(
+            "nobody was heard yet, and {address} is behind a router that translates addresses"
+        ))
+        .expected(format!("UDP port {port} handed on to this host by that router")),
         PublicIpv4::None => Finding::fail("this host has no IPv4 address towards the Internet")
             .expected("one that clients can reach"),
     }

@@ -84,7 +84,7 @@ fn main(_arguments: Vec<OsString>) {
         crate::run(&args)
     });
     let exit_code = match outcome {
-        Ok(()) => {
+        Ok(_) => {
             report(Event::Stopped, "The v6tun client has stopped; this PC is as it was found.");
             0
         }

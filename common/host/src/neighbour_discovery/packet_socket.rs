@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 use tokio::io::unix::AsyncFd;
 
 use super::message::{IPV6_HEADER_LEN, NEXT_HEADER_ICMPV6};
@@ -60,18 +60,15 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<usize> {
 fn every_packet_on(link_index: u32) -> io::Result<SockAddr> {
     let index = i32::try_from(link_index).map_err(|_| io::ErrorKind::InvalidInput)?;
     let every = u16::try_from(libc::ETH_P_ALL).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the storage is larger than `sockaddr_ll` and aligned for it; all of it was zeroed, and its length is set.
-    let ((), address) = unsafe {
-        SockAddr::try_init(|storage, length| {
-            let address = storage.cast::<libc::sockaddr_ll>();
-            (*address).sll_family = libc::AF_PACKET as u16;
-            (*address).sll_protocol = every.to_be();
-            (*address).sll_ifindex = index;
-            *length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-            Ok(())
-        })
-    }?;
-    Ok(address)
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: `sockaddr_ll` is one of the addresses that the storage is for.
+    let address: &mut libc::sockaddr_ll = unsafe { storage.view_as() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = every.to_be();
+    address.sll_ifindex = index;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the family says that it is a `sockaddr_ll`, and the length is that of one.
+    Ok(unsafe { SockAddr::new(storage, length) })
 }
 
 /// A classic BPF program (`linux/filter.h`) over a packet from its IPv6 header on.

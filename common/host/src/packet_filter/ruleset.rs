@@ -66,9 +66,8 @@ impl Ruleset {
             Hook::Input => "input",
             Hook::Forward => "forward",
         };
-        let hangs_there = |chain: &&Chain| {
-            chain.hook.as_deref() == Some(hook) && families.contains(&chain.family.as_str())
-        };
+        let hangs_there =
+            |chain: &&Chain| chain.hook.as_deref() == Some(hook) && families.contains(&chain.family.as_str());
         let found = self.chains.iter().filter(hangs_there).find(|chain| self.drops(chain, ours))?;
         Some(Obstacle {
             family: found.family.clone(),
@@ -159,7 +158,10 @@ mod tests {
         let table = json!({"table": {"family": "ip6", "name": "filter", "handle": 1}});
         let blocked = [head, table, chain("filter", "FORWARD", "drop")];
         let found = obstacle(&ruleset(json!(blocked))).unwrap();
-        assert_eq!((found.owner, found.to_string().as_str()), (Owner::Iptables, "table ip6 filter, chain FORWARD"));
+        assert_eq!(
+            (found.owner, found.to_string().as_str()),
+            (Owner::Iptables, "table ip6 filter, chain FORWARD")
+        );
         let names_it = json!([
             {"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": "v6tun0"}}, {"accept": null}
         ]);
@@ -171,7 +173,10 @@ mod tests {
     #[test]
     fn a_chain_whose_last_rule_refuses_the_rest_is_in_the_way() {
         let reject = json!([{"counter": {"packets": 0, "bytes": 0}}, {"reject": {"type": "icmpx"}}]);
-        let rules = json!([chain("firewalld", "filter_FORWARD", "accept"), rule("firewalld", "filter_FORWARD", reject)]);
+        let rules = json!([
+            chain("firewalld", "filter_FORWARD", "accept"),
+            rule("firewalld", "filter_FORWARD", reject)
+        ]);
         assert_eq!(obstacle(&ruleset(rules)).unwrap().owner, Owner::Firewalld);
         let some = json!([{"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "invalid"}}, {"drop": null}]);
         let rules = json!([chain("mine", "forward", "accept"), rule("mine", "forward", some)]);
@@ -180,7 +185,8 @@ mod tests {
 
     #[test]
     fn whose_rules_they_are_is_told_by_their_names() {
-        let ufw = json!({"chain": {"family": "ip6", "table": "filter", "name": "ufw6-user-forward", "handle": 9}});
+        let ufw =
+            json!({"chain": {"family": "ip6", "table": "filter", "name": "ufw6-user-forward", "handle": 9}});
         let rules = json!([chain("filter", "FORWARD", "drop"), ufw]);
         assert_eq!(obstacle(&ruleset(rules)).unwrap().owner, Owner::Ufw);
         let rules = json!([chain("mine", "forward", "drop")]);

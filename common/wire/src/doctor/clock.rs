@@ -12,7 +12,9 @@ const EARLIEST: u64 = 1_767_225_600;
 #[must_use]
 pub fn check() -> Finding {
     if unix_seconds_ago(Duration::ZERO).is_none_or(|now| now < EARLIEST) {
-        return Finding::fail("it is before 2026, by the clock of this machine").expected("the time of day").mend(KEEP);
+        return Finding::fail("it is before 2026, by the clock of this machine")
+            .expected("the time of day")
+            .mend(KEEP);
     }
     kept()
 }

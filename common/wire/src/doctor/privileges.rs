@@ -7,7 +7,8 @@ use v6tun_host::privilege::require_net_admin;
 #[must_use]
 pub fn check() -> Finding {
     let Err(error) = require_net_admin() else { return Finding::pass("may look at everything") };
-    let finding = Finding::warn("may not change the network").expected("an administrator's, or checks are left out");
+    let finding =
+        Finding::warn("may not change the network").expected("an administrator's, or checks are left out");
     match error.hint() {
         Some(hint) => finding.mend(hint.trim_matches('`')),
         None => finding,
