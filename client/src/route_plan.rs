@@ -177,7 +177,7 @@ mod tests {
                 "sysctl -w net.ipv6.conf.v6tun0.accept_redirects=0",
                 "sysctl -w net.ipv6.conf.v6tun0.autoconf=0",
                 "sysctl -w net.ipv6.conf.v6tun0.addr_gen_mode=1",
-                "ip link set dev v6tun0 mtu 1440 up",
+                "ip link set dev v6tun0 mtu 1440 group 30262 up",
                 "ip -6 addr add 2001:db8::2330/128 dev v6tun0 nodad",
                 "ip -6 route add default dev v6tun0 metric 50 proto 118",
             ]

@@ -7,6 +7,7 @@ mod forwarding;
 mod leases;
 mod lent_addresses;
 mod mtu;
+mod packet_filter;
 mod patient;
 mod proxy_delay;
 mod proxy_ndp;
@@ -46,6 +47,7 @@ async fn examine(patient: &Patient) -> Report {
     report.add("lent-addresses", lent_addresses::check(patient).await);
     report.add("leases", leases::check(patient).await);
     report.add("firewall", firewall::check(patient));
+    report.add("packet-filter", packet_filter::check(patient).await);
     report.add("udp-port", udp_port::check(patient));
     report.add("router", router::check(patient).await);
     report.add("clock", check_clock());

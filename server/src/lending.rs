@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::uplink::Uplink;
-use crate::{uplink_guard, uplink_plan};
+use crate::{packet_filter, uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::warn;
@@ -38,7 +38,7 @@ impl<'a> Lending<'a> {
             journal,
             config,
             uplink: uplink.link.name.clone(),
-            startup: uplink_plan::startup(config, uplink),
+            startup: uplink_plan::startup(config, uplink, packet_filter::requirement(config, uplink)),
             leases: Vec::new(),
             unreleased: Vec::new(),
             unrepaired: Vec::new(),

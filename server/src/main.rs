@@ -16,6 +16,7 @@ mod host_shape;
 mod init;
 mod lending;
 mod order;
+mod packet_filter;
 mod probes;
 mod roster;
 mod service;

@@ -137,3 +137,32 @@ fn no_ipv6(link: &str) -> anyhow::Error {
 pub(crate) fn is_global(address: Ipv6Addr) -> bool {
     address.segments()[0] & 0xe000 == 0x2000
 }
+
+#[cfg(test)]
+impl Uplink {
+    /// The article's VPS, with three of its addresses.
+    pub(crate) fn for_tests() -> Self {
+        let route = DefaultRoute {
+            link: "ens3".to_owned(),
+            gateway: Some("fe80::740:1".parse().unwrap()),
+            protocol: 9,
+            metric: 1024,
+            learnt_from_ra_by_kernel: true,
+        };
+        let address = |text: &str, prefix_len| InterfaceAddress::permanent(text.parse().unwrap(), prefix_len);
+        Uplink {
+            link: Link { index: 2, name: "ens3".to_owned(), mtu: 1500, up: true, mac: vec![2; 6] },
+            default_route: Some(route),
+            addresses: vec![
+                address("2001:db8::2331", 64),
+                address("2001:db8::2330", 64),
+                address("2001:db8::233", 128),
+            ],
+            prefixes: vec![Prefix { address: "2001:db8::".parse().unwrap(), prefix_len: 64 }],
+            listening: vec!["ens3".to_owned()],
+            elsewhere: Vec::new(),
+            has_force_forwarding: true,
+            forwards_already: false,
+        }
+    }
+}

@@ -29,10 +29,15 @@ pub(crate) fn mtu_ceiling(config: &Config, uplink: &Uplink) -> u16 {
     config.mtu.map_or(fits, |wanted| wanted.min(fits))
 }
 
-/// What must be true before the first lease.
-pub(crate) fn startup(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
+/// What must be true before the first lease. `packet_filter` is what limits the forwarding, where the host can have it.
+pub(crate) fn startup(
+    config: &Config,
+    uplink: &Uplink,
+    packet_filter: Option<Requirement>,
+) -> Vec<Requirement> {
     let mut all = tun(&config.interface, mtu_ceiling(config, uplink));
     all.extend(router_advertisements(uplink));
+    all.extend(packet_filter);
     all.extend(forwarding(config, uplink));
     if !config.is_routed {
         all.extend(neighbour_proxy(&uplink.link.name));
@@ -144,36 +149,14 @@ fn neigh(link: &str, name: &str, value: &str) -> Requirement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link, Prefix};
+    use v6tun_host::network::Link;
 
     fn config() -> Config {
         Config::for_tests()
     }
 
-    /// The article's VPS, with three of its addresses.
     fn uplink() -> Uplink {
-        let route = DefaultRoute {
-            link: "ens3".to_owned(),
-            gateway: Some("fe80::740:1".parse().unwrap()),
-            protocol: 9,
-            metric: 1024,
-            learnt_from_ra_by_kernel: true,
-        };
-        let address = |text: &str, prefix_len| InterfaceAddress::permanent(text.parse().unwrap(), prefix_len);
-        Uplink {
-            link: Link { index: 2, name: "ens3".to_owned(), mtu: 1500, up: true, mac: vec![2; 6] },
-            default_route: Some(route),
-            addresses: vec![
-                address("2001:db8::2331", 64),
-                address("2001:db8::2330", 64),
-                address("2001:db8::233", 128),
-            ],
-            prefixes: vec![Prefix { address: "2001:db8::".parse().unwrap(), prefix_len: 64 }],
-            listening: vec!["ens3".to_owned()],
-            elsewhere: Vec::new(),
-            has_force_forwarding: true,
-            forwards_already: false,
-        }
+        Uplink::for_tests()
     }
 
     fn position(all: &[Requirement], key: &str, value: &str) -> Option<usize> {
@@ -186,7 +169,7 @@ mod tests {
     #[test]
     fn accept_ra_is_raised_before_anything_forwards() {
         for forwarding in [Forwarding::Auto, Forwarding::All] {
-            let all = startup(&Config { forwarding, ..config() }, &uplink());
+            let all = startup(&Config { forwarding, ..config() }, &uplink(), None);
             let accept_ra = position(&all, "net.ipv6.conf.ens3.accept_ra", "2").unwrap();
             let forwards = |requirement: &Requirement| matches!(requirement, Requirement::Sysctl { key, .. } if key.to_string().ends_with("forwarding"));
             assert!(accept_ra < all.iter().position(forwards).unwrap());
@@ -196,7 +179,7 @@ mod tests {
     #[test]
     fn accept_ra_is_raised_where_the_kernel_listens_and_nowhere_else() {
         let uplink = Uplink { listening: vec!["eth1".to_owned()], ..uplink() };
-        let all = startup(&config(), &uplink);
+        let all = startup(&config(), &uplink, None);
         assert_eq!(position(&all, "net.ipv6.conf.ens3.accept_ra", "2"), None);
         assert!(position(&all, "net.ipv6.conf.eth1.accept_ra", "2").is_some());
     }
@@ -204,13 +187,13 @@ mod tests {
     #[test]
     fn the_vps_becomes_a_router_for_everything_only_where_it_must() {
         let all_forwarding = |config: &Config, uplink: &Uplink| {
-            position(&startup(config, uplink), "net.ipv6.conf.all.forwarding", "1").is_some()
+            position(&startup(config, uplink, None), "net.ipv6.conf.all.forwarding", "1").is_some()
         };
         assert!(!all_forwarding(&config(), &uplink()));
         let old_kernel = Uplink { has_force_forwarding: false, ..uplink() };
         assert!(all_forwarding(&config(), &old_kernel));
         assert!(all_forwarding(&Config { forwarding: Forwarding::All, ..config() }, &uplink()));
-        let narrow = startup(&config(), &uplink());
+        let narrow = startup(&config(), &uplink(), None);
         for link in ["ens3", "v6tun0"] {
             let key = format!("net.ipv6.conf.{link}.force_forwarding");
             assert!(position(&narrow, &key, "1").is_some(), "{key}");
@@ -235,7 +218,7 @@ mod tests {
         let all = lease(address, &[address], &config, &uplink());
         assert!(all.iter().all(|requirement| matches!(requirement, Requirement::Route(_))), "{all:?}");
         assert_eq!(all.len(), 2);
-        let all = startup(&config, &uplink());
+        let all = startup(&config, &uplink(), None);
         for (key, value) in [
             ("net.ipv6.conf.ens3.proxy_ndp", "1"),
             ("net.ipv6.conf.all.proxy_ndp", "1"),
@@ -245,7 +228,7 @@ mod tests {
             assert_eq!(position(&all, key, value), None, "{key}");
         }
         let forwards = Uplink { has_force_forwarding: false, ..uplink() };
-        assert!(position(&startup(&config, &forwards), "net.ipv6.conf.ens3.forwarding", "1").is_some());
+        assert!(position(&startup(&config, &forwards, None), "net.ipv6.conf.ens3.forwarding", "1").is_some());
     }
 
     #[test]

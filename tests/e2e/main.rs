@@ -16,6 +16,7 @@ mod lease_start;
 mod offload;
 mod one_command;
 mod package;
+mod packet_filter;
 mod path;
 mod pc_changes;
 mod pc_untouched;

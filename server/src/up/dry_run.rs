@@ -2,6 +2,7 @@
 
 use crate::ROLE;
 use crate::config::Config;
+use crate::packet_filter;
 use crate::roster::Settled;
 use crate::state::StateStore;
 use crate::uplink::Uplink;
@@ -20,7 +21,8 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
-    write_changes(&network, &uplink_plan::startup(config, &uplink), &mut text).await?;
+    let startup = uplink_plan::startup(config, &uplink, packet_filter::requirement(config, &uplink));
+    write_changes(&network, &startup, &mut text).await?;
     let mut lent = Vec::new();
     let state = StateStore::peek(&global.state_dir).or_failed()?;
     let settled = Settled::of(config, &state, &Unlendable::of(config, &uplink)?)?;

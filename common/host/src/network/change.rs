@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FirewallRule, InterfaceAddress, Route, SourcedRoute, SysctlKey};
+use super::{FilterTable, FirewallRule, InterfaceAddress, Route, SourcedRoute, SysctlKey};
 
 mod description;
 mod iproute;
@@ -127,6 +127,10 @@ pub enum Change {
     AddFirewallRule(FirewallRule),
     /// Delete a rule of v6tun's own from the firewall (Windows).
     DeleteFirewallRule(FirewallRule),
+    /// Put a table of v6tun's own into nftables, in the place of one that has its name (Linux).
+    SetFilterTable(FilterTable),
+    /// Take such a table out again (Linux).
+    DeleteFilterTable(FilterTable),
     /// Tell the link's neighbours that the address is here (RFC 4861, 7.2.6). It changes nothing on this host.
     Announce {
         /// The link's name.
@@ -168,8 +172,9 @@ impl Change {
                 Some(Self::SetNameServers { link, from: to, to: from })
             }
             Self::AddFirewallRule(rule) => Some(Self::DeleteFirewallRule(rule)),
+            Self::SetFilterTable(table) => Some(Self::DeleteFilterTable(table)),
             // One that is deleted was v6tun's own.
-            Self::DeleteFirewallRule(_) => None,
+            Self::DeleteFirewallRule(_) | Self::DeleteFilterTable(_) => None,
             Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
         }
     }
@@ -210,6 +215,8 @@ impl Change {
             | Self::SetSysctl { .. }
             | Self::SetAllForwarding { .. }
             | Self::SetLinkForwarding { .. }
+            | Self::SetFilterTable(_)
+            | Self::DeleteFilterTable(_)
             | Self::SetLinkUp { .. } => false,
         }
     }
@@ -222,6 +229,7 @@ impl Change {
                 | Self::DeleteRoute(_)
                 | Self::DeleteProxy { .. }
                 | Self::DeleteFirewallRule(_)
+                | Self::DeleteFilterTable(_)
         )
     }
 

@@ -20,8 +20,11 @@ impl Change {
                 });
                 *links = visited.collect();
             }
-            // They are bound to an address.
-            Self::AddFirewallRule(_) | Self::DeleteFirewallRule(_) => {}
+            // They are bound to an address, or have a name of their own.
+            Self::AddFirewallRule(_)
+            | Self::DeleteFirewallRule(_)
+            | Self::SetFilterTable(_)
+            | Self::DeleteFilterTable(_) => {}
             Self::AddRoute(route) | Self::DeleteRoute(route) => route.link.iter_mut().for_each(visit),
             Self::LoseRouteSource(route) | Self::GiveRouteSource(route) => visit(&mut route.link),
             Self::SetLinkForwarding { link, .. }

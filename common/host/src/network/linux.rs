@@ -2,6 +2,7 @@
 
 mod address;
 mod bystanders;
+mod filter_table;
 mod identity;
 mod link;
 mod netlink;
@@ -15,13 +16,14 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use self::filter_table::FilterTables;
 use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::{
-    Change, DefaultRoute, Entry, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy, Requirement,
-    Route, RouteTo, SysctlKey,
+    Change, DefaultRoute, Entry, FilterTable, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy, Requirement,
+    Route, RouteTo, SeenTable, SysctlKey,
 };
 use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited_advertisement};
 
@@ -32,6 +34,7 @@ use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited
 pub struct Network {
     netlink: Netlink,
     sysctls: SysctlTree,
+    filter_tables: FilterTables,
 }
 
 /// How often, and how far apart, the kernel is asked whether it has taken the addresses into use.
@@ -53,7 +56,7 @@ impl Network {
     /// If no netlink socket can be had.
     pub fn open_with_sysctls(root: impl Into<std::path::PathBuf>) -> Result<Self, NetworkError> {
         let netlink = Netlink::open().map_err(|e| NetworkError::new("open a netlink socket", e))?;
-        Ok(Self { netlink, sysctls: SysctlTree::new(root) })
+        Ok(Self { netlink, sysctls: SysctlTree::new(root), filter_tables: FilterTables::default() })
     }
 
     /// Seconds since boot, sleep included.
@@ -71,7 +74,14 @@ impl Network {
             Requirement::Sysctl { key, .. } => Some(key),
             _ => None,
         });
-        self.observe_with(keys).await
+        let mut observed = self.observe_with(keys).await?;
+        observed.filter_tables = self.look_at_tables(requirements.iter().filter_map(|requirement| {
+            match requirement {
+                Requirement::FilterTable(table) => Some(table),
+                _ => None,
+            }
+        }))?;
+        Ok(observed)
     }
 
     /// The state that [`undo`](super::undo) compares these entries with.
@@ -85,6 +95,10 @@ impl Network {
             _ => None,
         });
         let mut observed = self.observe_with(keys).await?;
+        observed.filter_tables = self.look_at_tables(entries.iter().filter_map(|entry| match &entry.change {
+            Change::SetFilterTable(table) => Some(table),
+            _ => None,
+        }))?;
         let ways: BTreeSet<&str> = entries
             .iter()
             .filter_map(|entry| match &entry.change {
@@ -231,6 +245,8 @@ impl Network {
             Change::DeleteProxy { link, address } => {
                 proxy_ndp::delete(&self.netlink, self.index_of(link).await?, *address).await
             }
+            Change::SetFilterTable(table) => self.filter_tables.set(table),
+            Change::DeleteFilterTable(table) => self.filter_tables.delete(&table.name),
             Change::Announce { link, address } => self.announce(link, *address).await,
         }
     }
@@ -315,6 +331,21 @@ impl Network {
             boot_seconds: self.boot_seconds(),
             ..Observed::default()
         })
+    }
+
+    /// Those of these tables that exist.
+    fn look_at_tables<'a>(
+        &self,
+        tables: impl Iterator<Item = &'a FilterTable>,
+    ) -> Result<BTreeMap<String, SeenTable>, NetworkError> {
+        let mut found = BTreeMap::new();
+        for FilterTable { name, .. } in tables {
+            let failed = |e| NetworkError::new(format!("look at the table ip6 {name} of nftables"), e);
+            if let Some(seen) = self.filter_tables.look(name).map_err(failed)? {
+                found.insert(name.clone(), seen);
+            }
+        }
+        Ok(found)
     }
 
     /// The settings that are asked for, and of every link those that decide on forwarding and default route.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::route::PROTOCOL_RA;
-use super::{DefaultRoute, FirewallRule, InterfaceAddress, Prefix, Route, SourcedRoute, SysctlKey};
+use super::{DefaultRoute, FirewallRule, InterfaceAddress, Prefix, Route, SeenTable, SourcedRoute, SysctlKey};
 
 /// `2000::/3`, all that is given out for the Internet (RFC 4291, section 2.4).
 const GLOBAL_UNICAST: Prefix = Prefix { address: Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), prefix_len: 3 };
@@ -37,9 +37,15 @@ pub struct Observed {
     pub name_servers: BTreeMap<String, Vec<Ipv6Addr>>,
     /// The rules of v6tun's own in the firewall (Windows).
     pub firewall_rules: Vec<FirewallRule>,
+    /// By name, the tables of nftables that were asked for and exist (Linux).
+    pub filter_tables: BTreeMap<String, SeenTable>,
     /// Seconds since boot, sleep included, at which it was so.
     pub boot_seconds: u64,
 }
+
+/// The group of links that v6tun's own tuns are in (`ip link set group`): by it rules of nftables tell them from others.
+/// The letters `v6`.
+pub const LINK_GROUP: u32 = 0x7636;
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SourcedRoute, SysctlKey};
+use super::{Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SeenTable, SourcedRoute, SysctlKey};
 
 /// The changes that make every requirement true, in the order of the requirements; what is so already yields
 /// none. A proxy entry that is added is announced at once. Firewall rules that are no longer required go last of all.
@@ -77,6 +77,12 @@ impl<'a> Planner<'a> {
                 if from != *servers {
                     let (link, to) = (link.clone(), servers.clone());
                     self.changes.push(Change::SetNameServers { link, from, to });
+                }
+            }
+            Requirement::FilterTable(table) => {
+                let wanted = SeenTable::AsSet(table.clone());
+                if self.state.filter_tables.insert(table.name.clone(), wanted.clone()) != Some(wanted) {
+                    self.changes.push(Change::SetFilterTable(table.clone()));
                 }
             }
             Requirement::FirewallRules { interface, rules } => self.require_rules(interface, rules),

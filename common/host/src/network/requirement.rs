@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::{FirewallRule, Route, SysctlKey};
+use super::{FilterTable, FirewallRule, Route, SysctlKey};
 
 /// One thing that must be true. The order of a slice of them is the order in which they are made true.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Requirement {
         /// 0 to 128.
         prefix_len: u8,
     },
-    /// The link is up and has this MTU.
+    /// The link is up and has this MTU; where that is to be made so, it comes into [v6tun's group](super::LINK_GROUP).
     LinkUp {
         /// The link's name. It is taken for the program's own: nothing is undone to it.
         link: String,
@@ -58,6 +58,8 @@ pub enum Requirement {
         /// In any order.
         rules: Vec<FirewallRule>,
     },
+    /// The table stands in nftables as it is here (Linux).
+    FilterTable(FilterTable),
     /// The route is in the main table.
     Route(Route),
     /// The kernel answers neighbour solicitations for the address on the link.

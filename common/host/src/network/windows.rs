@@ -166,6 +166,8 @@ impl Network {
             | Change::GiveRouteSource(_)
             | Change::AddProxy { .. }
             | Change::DeleteProxy { .. }
+            | Change::SetFilterTable(_)
+            | Change::DeleteFilterTable(_)
             | Change::Announce { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
     }

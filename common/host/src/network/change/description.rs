@@ -33,6 +33,8 @@ impl Change {
             Self::SetNameServers { link, .. } => format!("set the name servers of {link}"),
             Self::AddFirewallRule(rule) => format!("add the firewall rule \"{}\"", rule.name()),
             Self::DeleteFirewallRule(rule) => format!("delete the firewall rule \"{}\"", rule.name()),
+            Self::SetFilterTable(table) => format!("set the table ip6 {} of nftables", table.name),
+            Self::DeleteFilterTable(table) => format!("delete the table ip6 {} of nftables", table.name),
             Self::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
             Self::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
             Self::Announce { link, address } => format!("announce {address} on {link}"),

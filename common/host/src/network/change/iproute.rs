@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Change, windows};
-use crate::network::{SourcedRoute, SysctlKey};
+use crate::network::{LINK_GROUP, SourcedRoute, SysctlKey};
 
 pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match change {
@@ -29,7 +29,7 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
             write!(f, " dev {link} && ip -6 addr add ")?;
             address.write_add_arguments(f, link)
         }
-        Change::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} up"),
+        Change::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} group {LINK_GROUP} up"),
         Change::AddRoute(route) => write!(f, "ip -6 route add {route}"),
         Change::DeleteRoute(route) => write!(f, "ip -6 route del {route}"),
         Change::LoseRouteSource(SourcedRoute { text, source, .. }) => {
@@ -40,6 +40,8 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         }
         Change::AddProxy { link, address } => write!(f, "ip -6 neigh add proxy {address} dev {link}"),
         Change::DeleteProxy { link, address } => write!(f, "ip -6 neigh del proxy {address} dev {link}"),
+        Change::SetFilterTable(table) => write!(f, "nft -f - <<'END'\n{table}END"),
+        Change::DeleteFilterTable(table) => write!(f, "nft delete table ip6 {}", table.name),
         Change::SetInterfaceMetric { .. }
         | Change::SetNameServers { .. }
         | Change::AddFirewallRule(_)

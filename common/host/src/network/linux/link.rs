@@ -6,7 +6,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 
 use super::netlink::Netlink;
-use crate::network::Link;
+use crate::network::{LINK_GROUP, Link};
 
 pub(super) async fn dump(netlink: &Netlink) -> io::Result<Vec<Link>> {
     Ok(dump_messages(netlink).await?.into_iter().map(link).collect())
@@ -56,7 +56,7 @@ pub(super) async fn set_up(netlink: &Netlink, index: u32, mtu: u32) -> io::Resul
     message.header.index = index;
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
-    message.attributes.push(LinkAttribute::Mtu(mtu));
+    message.attributes.extend([LinkAttribute::Mtu(mtu), LinkAttribute::Group(LINK_GROUP)]);
     netlink.order(RouteNetlinkMessage::SetLink(message), 0).await
 }
 

@@ -1,0 +1,90 @@
+//! The server's own table of nftables: a second lock behind the tunnel's filter, and forwarding for its two interfaces
+//! alone.
+//!
+//! [`table`] is pure; [`requirement`] asks whether this host can have it.
+
+use crate::config::Config;
+use crate::uplink::Uplink;
+use tracing::warn;
+use v6tun_host::network::{FilterTable, LINK_GROUP, Requirement};
+use v6tun_host::packet_filter::check_table;
+
+/// What a name may consist of to stand in a rule as it is: `*` at its end would name others as well.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte))
+}
+
+/// The table; `None` where an interface has a name that cannot be written in a rule.
+///
+/// - What comes from the tunnel must have a source whose route leads there, and only leases have one: the check of
+///   RFC 3704, section 2.2.
+/// - On a host that has not forwarded before, only packets to and from tunnels of v6tun pass, whichever server's they
+///   are, and from this one only by its uplink or into such a tunnel.
+pub(crate) fn table(config: &Config, uplink: &Uplink) -> Option<FilterTable> {
+    let (link, tun) = (&uplink.link.name, &config.interface);
+    if !(is_plain(link) && is_plain(tun)) {
+        return None;
+    }
+    let mut rules = vec![format!(r#"iifname "{tun}" fib saddr . iif oif missing counter drop"#)];
+    if !uplink.forwards_already {
+        rules.push(format!(r#"iifname "{tun}" oifname != "{link}" oifgroup != {LINK_GROUP} counter drop"#));
+        rules.push(format!("iifgroup != {LINK_GROUP} oifgroup != {LINK_GROUP} counter drop"));
+    }
+    let body = format!(
+        "\tchain forward {{\n\t\ttype filter hook forward priority filter; policy accept;\n\t\t{}\n\t}}",
+        rules.join("\n\t\t")
+    );
+    Some(FilterTable { name: name(tun), body })
+}
+
+/// An interface's name as a word of nft's language.
+fn name(tun: &str) -> String {
+    let word: String = tun.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { format!("tun_{word}") }
+}
+
+/// The table as something that must be true. `None`, with a warning, where this host has no `nft` or its kernel does
+/// not take the rules: the tunnel's own filter is the first lock, and works without.
+pub(crate) fn requirement(config: &Config, uplink: &Uplink) -> Option<Requirement> {
+    let Some(table) = table(config, uplink) else {
+        warn!("no rules for nftables: an interface's name cannot be written there");
+        return None;
+    };
+    match check_table(&table) {
+        Ok(()) => Some(Requirement::FilterTable(table)),
+        Err(error) => {
+            warn!("no rules for nftables, which would be a second lock (Debian package nftables): {error}");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uplink::Uplink;
+
+    #[test]
+    fn on_a_host_that_was_a_router_only_sources_are_looked_at() {
+        let config = Config::for_tests();
+        let uplink = Uplink::for_tests();
+        let rules = |uplink: &Uplink| table(&config, uplink).unwrap().body.matches("drop").count();
+        assert_eq!(rules(&uplink), 3);
+        assert_eq!(rules(&Uplink { forwards_already: true, ..uplink }), 1);
+    }
+
+    #[test]
+    fn a_table_has_a_name_that_nft_can_read() {
+        assert_eq!(name("v6tun0"), "v6tun0");
+        assert_eq!(name("my-tun.6"), "my_tun_6");
+        assert_eq!(name("6tun"), "tun_6tun");
+    }
+
+    #[test]
+    fn a_name_that_would_match_others_is_put_in_no_rule() {
+        let uplink = Uplink::for_tests();
+        for interface in ["tun*", "a\"b", "a{b"] {
+            assert_eq!(table(&Config { interface: interface.to_owned(), ..Config::for_tests() }, &uplink), None);
+        }
+    }
+}
