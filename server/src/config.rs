@@ -33,6 +33,17 @@ pub(crate) enum Forwarding {
     All,
 }
 
+/// What is done about chains of the host's firewall that drop what is forwarded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Firewall {
+    /// The commands that open them are printed.
+    #[default]
+    Print,
+    /// They are opened for the tunnel while the server runs.
+    Open,
+}
+
 /// A checked `server.toml`, its keys read.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -50,6 +61,7 @@ pub(crate) struct Config {
     /// The uplink's name; `None`: where the IPv6 default route points.
     pub(crate) uplink: Option<String>,
     pub(crate) forwarding: Forwarding,
+    pub(crate) firewall: Firewall,
     pub(crate) pool: Pool,
     /// Whether what is lent is routed to this host, so that nobody looks for it on the uplink's link.
     pub(crate) is_routed: bool,
@@ -85,6 +97,7 @@ impl Config {
             endpoint: None,
             uplink: None,
             forwarding: Forwarding::Auto,
+            firewall: Firewall::Print,
             pool: Pool::Listed(Vec::new()),
             is_routed: false,
             clients: Vec::new(),
@@ -106,6 +119,7 @@ impl Config {
             endpoint: raw.endpoint,
             uplink: raw.uplink.interface,
             forwarding: raw.uplink.forwarding,
+            firewall: raw.uplink.firewall,
             is_routed: raw.pool.routed,
             pool: raw.pool.into_pool(),
             clients: clients.collect::<Result<Vec<_>>>()?,

@@ -38,7 +38,7 @@ impl<'a> Lending<'a> {
             journal,
             config,
             uplink: uplink.link.name.clone(),
-            startup: uplink_plan::startup(config, uplink, packet_filter::requirement(config, uplink)),
+            startup: uplink_plan::startup(config, uplink, packet_filter::requirements(config, uplink)),
             leases: Vec::new(),
             unreleased: Vec::new(),
             unrepaired: Vec::new(),

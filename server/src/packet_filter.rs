@@ -1,13 +1,17 @@
-//! The server's own table of nftables: a second lock behind the tunnel's filter, and forwarding for its two interfaces
-//! alone.
+//! The server's own table of nftables: a second lock behind the tunnel's filter, and forwarding for the tunnel alone; and
+//! the way through chains of the host's own firewall.
 //!
-//! [`table`] is pure; [`requirement`] asks whether this host can have it.
+//! [`table`] is pure; [`requirements`] asks what this host can have, and needs.
 
-use crate::config::Config;
+use crate::config::{Config, Firewall};
 use crate::uplink::Uplink;
+use std::io;
 use tracing::warn;
 use v6tun_host::network::{FilterTable, LINK_GROUP, Requirement};
-use v6tun_host::packet_filter::check_table;
+use v6tun_host::packet_filter::{Hook, Obstacle, Owner, check_table, list_ruleset};
+
+/// The families of tables that IPv6 packets pass.
+pub(crate) const FORWARDED: [&str; 2] = ["ip6", "inet"];
 
 /// What a name may consist of to stand in a rule as it is: `*` at its end would name others as well.
 fn is_plain(name: &str) -> bool {
@@ -43,9 +47,59 @@ fn name(tun: &str) -> String {
     if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { format!("tun_{word}") }
 }
 
+/// What must be true of the host's packet filters before anything is forwarded.
+pub(crate) fn requirements(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
+    own_table(config, uplink).into_iter().chain(chains_of_others(config)).collect()
+}
+
+/// Where the configuration says so, chains that would drop the tunnel's packets are opened; else the commands that open
+/// them are told.
+fn chains_of_others(config: &Config) -> Option<Requirement> {
+    let link = &config.interface;
+    let obstacles =
+        || Ok::<_, io::Error>(list_ruleset()?.obstacles(Hook::Forward, &FORWARDED, link).collect());
+    match (config.firewall, obstacles()) {
+        (Firewall::Open, Ok(_)) => Some(Requirement::ForwardingOpen { link: link.clone() }),
+        (Firewall::Open, Err(error)) => {
+            warn!("the host's firewall is not looked at (Debian package nftables): {error}");
+            None
+        }
+        (Firewall::Print, obstacles) => {
+            let obstacles: Vec<Obstacle> = obstacles.unwrap_or_default();
+            for obstacle in obstacles {
+                let commands = opening(&obstacle, link).replace('\n', "; ");
+                warn!(
+                    "{obstacle} drops what is forwarded; `firewall = \"open\"` under [uplink] opens it, or: {commands}"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// The commands with which the firewall's own tool lets the tunnel's packets through.
+pub(crate) fn opening(Obstacle { family, table, chain, owner }: &Obstacle, tun: &str) -> String {
+    match owner {
+        Owner::Ufw => format!("ufw route allow in on {tun}\nufw route allow out on {tun}"),
+        Owner::Firewalld => format!(
+            "firewall-cmd --permanent --zone=trusted --add-interface={tun}\n\
+             firewall-cmd --permanent --new-policy=v6tun\n\
+             firewall-cmd --permanent --policy=v6tun --add-ingress-zone=ANY --add-egress-zone=trusted --set-target=ACCEPT\n\
+             firewall-cmd --reload"
+        ),
+        Owner::Iptables => {
+            format!("ip6tables -I FORWARD -i {tun} -j ACCEPT\nip6tables -I FORWARD -o {tun} -j ACCEPT")
+        }
+        Owner::Nftables => format!(
+            "nft insert rule {family} {table} {chain} iifname {tun} accept\n\
+             nft insert rule {family} {table} {chain} oifname {tun} accept"
+        ),
+    }
+}
+
 /// The table as something that must be true. `None`, with a warning, where this host has no `nft` or its kernel does
 /// not take the rules: the tunnel's own filter is the first lock, and works without.
-pub(crate) fn requirement(config: &Config, uplink: &Uplink) -> Option<Requirement> {
+fn own_table(config: &Config, uplink: &Uplink) -> Option<Requirement> {
     let Some(table) = table(config, uplink) else {
         warn!("no rules for nftables: an interface's name cannot be written there");
         return None;
@@ -84,7 +138,10 @@ mod tests {
     fn a_name_that_would_match_others_is_put_in_no_rule() {
         let uplink = Uplink::for_tests();
         for interface in ["tun*", "a\"b", "a{b"] {
-            assert_eq!(table(&Config { interface: interface.to_owned(), ..Config::for_tests() }, &uplink), None);
+            assert_eq!(
+                table(&Config { interface: interface.to_owned(), ..Config::for_tests() }, &uplink),
+                None
+            );
         }
     }
 }

@@ -29,12 +29,9 @@ pub(crate) fn mtu_ceiling(config: &Config, uplink: &Uplink) -> u16 {
     config.mtu.map_or(fits, |wanted| wanted.min(fits))
 }
 
-/// What must be true before the first lease. `packet_filter` is what limits the forwarding, where the host can have it.
-pub(crate) fn startup(
-    config: &Config,
-    uplink: &Uplink,
-    packet_filter: Option<Requirement>,
-) -> Vec<Requirement> {
+/// What must be true before the first lease. `packet_filter` is what must be true before anything is
+/// forwarded.
+pub(crate) fn startup(config: &Config, uplink: &Uplink, packet_filter: Vec<Requirement>) -> Vec<Requirement> {
     let mut all = tun(&config.interface, mtu_ceiling(config, uplink));
     all.extend(router_advertisements(uplink));
     all.extend(packet_filter);
@@ -169,7 +166,7 @@ mod tests {
     #[test]
     fn accept_ra_is_raised_before_anything_forwards() {
         for forwarding in [Forwarding::Auto, Forwarding::All] {
-            let all = startup(&Config { forwarding, ..config() }, &uplink(), None);
+            let all = startup(&Config { forwarding, ..config() }, &uplink(), Vec::new());
             let accept_ra = position(&all, "net.ipv6.conf.ens3.accept_ra", "2").unwrap();
             let forwards = |requirement: &Requirement| matches!(requirement, Requirement::Sysctl { key, .. } if key.to_string().ends_with("forwarding"));
             assert!(accept_ra < all.iter().position(forwards).unwrap());
@@ -179,7 +176,7 @@ mod tests {
     #[test]
     fn accept_ra_is_raised_where_the_kernel_listens_and_nowhere_else() {
         let uplink = Uplink { listening: vec!["eth1".to_owned()], ..uplink() };
-        let all = startup(&config(), &uplink, None);
+        let all = startup(&config(), &uplink, Vec::new());
         assert_eq!(position(&all, "net.ipv6.conf.ens3.accept_ra", "2"), None);
         assert!(position(&all, "net.ipv6.conf.eth1.accept_ra", "2").is_some());
     }
@@ -187,13 +184,13 @@ mod tests {
     #[test]
     fn the_vps_becomes_a_router_for_everything_only_where_it_must() {
         let all_forwarding = |config: &Config, uplink: &Uplink| {
-            position(&startup(config, uplink, None), "net.ipv6.conf.all.forwarding", "1").is_some()
+            position(&startup(config, uplink, Vec::new()), "net.ipv6.conf.all.forwarding", "1").is_some()
         };
         assert!(!all_forwarding(&config(), &uplink()));
         let old_kernel = Uplink { has_force_forwarding: false, ..uplink() };
         assert!(all_forwarding(&config(), &old_kernel));
         assert!(all_forwarding(&Config { forwarding: Forwarding::All, ..config() }, &uplink()));
-        let narrow = startup(&config(), &uplink(), None);
+        let narrow = startup(&config(), &uplink(), Vec::new());
         for link in ["ens3", "v6tun0"] {
             let key = format!("net.ipv6.conf.{link}.force_forwarding");
             assert!(position(&narrow, &key, "1").is_some(), "{key}");
@@ -218,7 +215,7 @@ mod tests {
         let all = lease(address, &[address], &config, &uplink());
         assert!(all.iter().all(|requirement| matches!(requirement, Requirement::Route(_))), "{all:?}");
         assert_eq!(all.len(), 2);
-        let all = startup(&config, &uplink(), None);
+        let all = startup(&config, &uplink(), Vec::new());
         for (key, value) in [
             ("net.ipv6.conf.ens3.proxy_ndp", "1"),
             ("net.ipv6.conf.all.proxy_ndp", "1"),
@@ -228,7 +225,10 @@ mod tests {
             assert_eq!(position(&all, key, value), None, "{key}");
         }
         let forwards = Uplink { has_force_forwarding: false, ..uplink() };
-        assert!(position(&startup(&config, &forwards, None), "net.ipv6.conf.ens3.forwarding", "1").is_some());
+        assert!(
+            position(&startup(&config, &forwards, Vec::new()), "net.ipv6.conf.ens3.forwarding", "1")
+                .is_some()
+        );
     }
 
     #[test]

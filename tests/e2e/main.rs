@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod doctor_faults;
 mod first_ping;
+mod host_firewall;
 mod idle;
 mod interop;
 mod invitations;

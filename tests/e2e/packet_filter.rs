@@ -29,7 +29,9 @@ fn a_packet_written_straight_to_the_tun_passes_only_from_a_leased_source() -> Re
             count(&lab.provider, &source.to_string(), "forward", &format!("ip6 saddr {source}"))?;
             write_to_tun(&server, &echo_request(source, SITE_IPV6))?;
         }
-        wait_until("the leased source's packet", PATIENCE, || Ok(counted(&lab.provider, &leased.to_string())? == 1))?;
+        wait_until("the leased source's packet", PATIENCE, || {
+            Ok(counted(&lab.provider, &leased.to_string())? == 1)
+        })?;
         // It was written before that one.
         ensure!(counted(&lab.provider, &free.to_string())? == 0, "the other's came, too");
         Ok(())
@@ -46,7 +48,9 @@ fn nothing_is_forwarded_to_a_third_interface_nor_from_it() -> Result<()> {
                     link set third-peer up
                     address add 2001:db8:99::1/64 dev third nodad")?;
         for forwarding in ["auto", "all"] {
-            deployment.server.write_config(&format!("{config}\n[uplink]\nforwarding = \"{forwarding}\"\n"))?;
+            deployment
+                .server
+                .write_config(&format!("{config}\n[uplink]\nforwarding = \"{forwarding}\"\n"))?;
             let _running = [deployment.server.up()?, deployment.pc.up()?];
             must_reach(&lab.pc, SITE_IPV6)?;
             count(&lab.vps, "third", "postrouting", &format!("oifname third ip6 daddr {THIRD}"))?;
@@ -72,7 +76,9 @@ fn a_table_that_somebody_changes_or_deletes_is_put_back_and_goes_with_down() -> 
         let list = || lab.vps.run("nft --stateless list table ip6 v6tun0").map(|listed| listed.stdout);
         let as_set = list()?;
         ensure!(as_set.contains("fib saddr . iif oif missing"), "{as_set}");
-        for change in ["delete table ip6 v6tun0", "flush chain ip6 v6tun0 forward", "add chain ip6 v6tun0 mine"] {
+        for change in
+            ["delete table ip6 v6tun0", "flush chain ip6 v6tun0 forward", "add chain ip6 v6tun0 mine"]
+        {
             lab.vps.nft(change)?;
             ensure!(list()? != as_set, "{change}: nothing changed");
             wait_until("the table to be as before", PATIENCE, || Ok(list()? == as_set)).context(change)?;

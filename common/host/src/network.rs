@@ -13,6 +13,7 @@
 
 mod address;
 mod address_order;
+mod chain_opening;
 mod change;
 mod error;
 mod filter_table;
@@ -40,6 +41,7 @@ mod windows_firewall;
 mod windows_rows;
 
 pub use address::{InterfaceAddress, address_flags};
+pub use chain_opening::ChainOpening;
 pub use change::Change;
 pub use error::NetworkError;
 pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};

@@ -3,14 +3,18 @@
 //! Only chains that would swallow the tunnel's packets matter here: those of a hook whose policy, or last rule, drops
 //! all, in a table where no rule names what belongs to the tunnel.
 
+#![expect(unsafe_code, reason = "what a child does before it becomes a program has no safe wrapper")]
+
 mod ruleset;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 pub use ruleset::Ruleset;
 
@@ -82,13 +86,11 @@ pub(crate) fn run_nft(arguments: &[&str], input: &str) -> io::Result<String> {
     // Not every shell that is no login shell looks where administrators' programs are.
     let places = ["/usr/sbin/nft", "/sbin/nft"];
     let program = places.into_iter().find(|place| Path::new(place).exists()).unwrap_or("nft");
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("LC_ALL", "C");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    end_with_us(&mut command);
+    let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // One that reads nothing says by its exit status what was wrong.
         let _unread = stdin.write_all(input.as_bytes());
@@ -99,6 +101,14 @@ pub(crate) fn run_nft(arguments: &[&str], input: &str) -> io::Result<String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     Err(io::Error::other(format!("nft: {}", said.lines().next().unwrap_or("it failed").trim())))
+}
+
+/// What is killed may not change the host any more after that: whoever restores it would not see it.
+fn end_with_us(command: &mut Command) {
+    // SAFETY: one system call, which touches no memory.
+    unsafe {
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
 }
 
 /// The number of the kernel's ruleset in this network namespace, which every change of any table raises; `None`

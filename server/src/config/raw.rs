@@ -1,6 +1,6 @@
 //! `server.toml` as it is written.
 
-use super::Forwarding;
+use super::{Firewall, Forwarding};
 use crate::endpoint::ServerEndpoint;
 use crate::uplink::is_global;
 use anyhow::Result;
@@ -43,6 +43,8 @@ pub(super) struct RawUplink {
     pub(super) interface: Option<String>,
     #[serde(default)]
     pub(super) forwarding: Forwarding,
+    #[serde(default)]
+    pub(super) firewall: Firewall,
 }
 
 #[derive(Debug, Default, Deserialize)]

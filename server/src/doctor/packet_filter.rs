@@ -20,7 +20,9 @@ pub(super) async fn check(patient: &Patient) -> Finding {
             Finding::pass(format!("the table ip6 {name} stands"))
         }
         Ok(_) => Finding::warn(format!("the table ip6 {name} of nftables is missing"))
-            .expected("a second lock against sources that are not leased, and forwarding for this tunnel alone")
+            .expected(
+                "a second lock against sources that are not leased, and forwarding for this tunnel alone",
+            )
             .mend(commands(&[Change::SetFilterTable(table)])),
         Err(error) => cannot_tell(error),
     }

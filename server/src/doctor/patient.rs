@@ -89,7 +89,7 @@ impl Patient {
 impl Running<'_> {
     /// What must be true of the host whoever is connected. A server that made it so sees none of its own work in it.
     pub(super) fn startup(&self) -> Vec<Requirement> {
-        uplink_plan::startup(self.config, self.uplink, None)
+        uplink_plan::startup(self.config, self.uplink, Vec::new())
     }
 
     /// The clients whose addresses the host carries.

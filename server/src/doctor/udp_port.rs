@@ -18,7 +18,7 @@ pub(super) fn check(patient: &Patient) -> Finding {
         return Finding::pass(format!("UDP port {port}: {name} was heard {ago}"));
     }
     if let Ok(ruleset) = listed(&patient.ruleset)
-        && let Some(obstacle) = ruleset.obstacle(Hook::Input, &["ip", "inet"], &port.to_string())
+        && let Some(obstacle) = ruleset.obstacles(Hook::Input, &["ip", "inet"], &port.to_string()).next()
     {
         return Finding::fail(format!(
             "{obstacle} drops what no rule lets in, and none speaks of UDP port {port}"

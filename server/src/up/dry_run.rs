@@ -21,7 +21,7 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
-    let startup = uplink_plan::startup(config, &uplink, packet_filter::requirement(config, &uplink));
+    let startup = uplink_plan::startup(config, &uplink, packet_filter::requirements(config, &uplink));
     write_changes(&network, &startup, &mut text).await?;
     let mut lent = Vec::new();
     let state = StateStore::peek(&global.state_dir).or_failed()?;

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FilterTable, FirewallRule, InterfaceAddress, Route, SourcedRoute, SysctlKey};
+use super::{ChainOpening, FilterTable, FirewallRule, InterfaceAddress, Route, SourcedRoute, SysctlKey};
 
 mod description;
 mod iproute;
@@ -131,6 +131,10 @@ pub enum Change {
     SetFilterTable(FilterTable),
     /// Take such a table out again (Linux).
     DeleteFilterTable(FilterTable),
+    /// Let a link's packets through a chain of somebody else's firewall (Linux).
+    OpenChain(ChainOpening),
+    /// Take that back (Linux).
+    CloseChain(ChainOpening),
     /// Tell the link's neighbours that the address is here (RFC 4861, 7.2.6). It changes nothing on this host.
     Announce {
         /// The link's name.
@@ -173,6 +177,8 @@ impl Change {
             }
             Self::AddFirewallRule(rule) => Some(Self::DeleteFirewallRule(rule)),
             Self::SetFilterTable(table) => Some(Self::DeleteFilterTable(table)),
+            Self::OpenChain(opening) => Some(Self::CloseChain(opening)),
+            Self::CloseChain(opening) => Some(Self::OpenChain(opening)),
             // One that is deleted was v6tun's own.
             Self::DeleteFirewallRule(_) | Self::DeleteFilterTable(_) => None,
             Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
@@ -217,6 +223,8 @@ impl Change {
             | Self::SetLinkForwarding { .. }
             | Self::SetFilterTable(_)
             | Self::DeleteFilterTable(_)
+            | Self::OpenChain(_)
+            | Self::CloseChain(_)
             | Self::SetLinkUp { .. } => false,
         }
     }
@@ -230,6 +238,7 @@ impl Change {
                 | Self::DeleteProxy { .. }
                 | Self::DeleteFirewallRule(_)
                 | Self::DeleteFilterTable(_)
+                | Self::CloseChain(_)
         )
     }
 

@@ -23,6 +23,8 @@ impl Change {
             // They are bound to an address, or have a name of their own.
             Self::AddFirewallRule(_)
             | Self::DeleteFirewallRule(_)
+            | Self::OpenChain(_)
+            | Self::CloseChain(_)
             | Self::SetFilterTable(_)
             | Self::DeleteFilterTable(_) => {}
             Self::AddRoute(route) | Self::DeleteRoute(route) => route.link.iter_mut().for_each(visit),

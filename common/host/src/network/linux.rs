@@ -2,6 +2,7 @@
 
 mod address;
 mod bystanders;
+mod chains;
 mod filter_table;
 mod identity;
 mod link;
@@ -16,14 +17,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use self::chains::Chains;
 use self::filter_table::FilterTables;
 use self::netlink::{Netlink, orders_in_one_breath};
 use self::sysctl::SysctlTree;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::{
-    Change, DefaultRoute, Entry, FilterTable, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy, Requirement,
-    Route, RouteTo, SeenTable, SysctlKey,
+    Change, DefaultRoute, Entry, FilterTable, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy,
+    Requirement, Route, RouteTo, SeenTable, SysctlKey,
 };
 use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited_advertisement};
 
@@ -35,6 +37,7 @@ pub struct Network {
     netlink: Netlink,
     sysctls: SysctlTree,
     filter_tables: FilterTables,
+    chains: Chains,
 }
 
 /// How often, and how far apart, the kernel is asked whether it has taken the addresses into use.
@@ -56,7 +59,12 @@ impl Network {
     /// If no netlink socket can be had.
     pub fn open_with_sysctls(root: impl Into<std::path::PathBuf>) -> Result<Self, NetworkError> {
         let netlink = Netlink::open().map_err(|e| NetworkError::new("open a netlink socket", e))?;
-        Ok(Self { netlink, sysctls: SysctlTree::new(root), filter_tables: FilterTables::default() })
+        Ok(Self {
+            netlink,
+            sysctls: SysctlTree::new(root),
+            filter_tables: FilterTables::default(),
+            chains: Chains::default(),
+        })
     }
 
     /// Seconds since boot, sleep included.
@@ -75,12 +83,16 @@ impl Network {
             _ => None,
         });
         let mut observed = self.observe_with(keys).await?;
-        observed.filter_tables = self.look_at_tables(requirements.iter().filter_map(|requirement| {
-            match requirement {
+        observed.filter_tables =
+            self.look_at_tables(requirements.iter().filter_map(|requirement| match requirement {
                 Requirement::FilterTable(table) => Some(table),
                 _ => None,
-            }
-        }))?;
+            }))?;
+        let opened = requirements.iter().filter_map(|requirement| match requirement {
+            Requirement::ForwardingOpen { link } => Some(link.as_str()),
+            _ => None,
+        });
+        self.look_at_chains(opened, &mut observed)?;
         Ok(observed)
     }
 
@@ -95,10 +107,16 @@ impl Network {
             _ => None,
         });
         let mut observed = self.observe_with(keys).await?;
-        observed.filter_tables = self.look_at_tables(entries.iter().filter_map(|entry| match &entry.change {
-            Change::SetFilterTable(table) => Some(table),
+        observed.filter_tables =
+            self.look_at_tables(entries.iter().filter_map(|entry| match &entry.change {
+                Change::SetFilterTable(table) => Some(table),
+                _ => None,
+            }))?;
+        let opened = entries.iter().filter_map(|entry| match &entry.change {
+            Change::OpenChain(opening) => Some(opening.link.as_str()),
             _ => None,
-        }))?;
+        });
+        self.look_at_chains(opened, &mut observed)?;
         let ways: BTreeSet<&str> = entries
             .iter()
             .filter_map(|entry| match &entry.change {
@@ -246,6 +264,8 @@ impl Network {
                 proxy_ndp::delete(&self.netlink, self.index_of(link).await?, *address).await
             }
             Change::SetFilterTable(table) => self.filter_tables.set(table),
+            Change::OpenChain(opening) => self.chains.open(opening),
+            Change::CloseChain(opening) => self.chains.close(opening),
             Change::DeleteFilterTable(table) => self.filter_tables.delete(&table.name),
             Change::Announce { link, address } => self.announce(link, *address).await,
         }
@@ -346,6 +366,21 @@ impl Network {
             }
         }
         Ok(found)
+    }
+
+    /// The chains of others that are in the way of these links, or are opened to them.
+    fn look_at_chains<'a>(
+        &self,
+        links: impl Iterator<Item = &'a str>,
+        observed: &mut Observed,
+    ) -> Result<(), NetworkError> {
+        for link in links.collect::<BTreeSet<_>>() {
+            let failed = |e| NetworkError::new("look at the rules of nftables", e);
+            let (closed, opened) = self.chains.look(link).map_err(failed)?;
+            observed.closed_chains.extend(closed);
+            observed.opened_chains.extend(opened);
+        }
+        Ok(())
     }
 
     /// The settings that are asked for, and of every link those that decide on forwarding and default route.

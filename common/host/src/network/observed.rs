@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 
 use super::route::PROTOCOL_RA;
-use super::{DefaultRoute, FirewallRule, InterfaceAddress, Prefix, Route, SeenTable, SourcedRoute, SysctlKey};
+use super::{
+    ChainOpening, DefaultRoute, FirewallRule, InterfaceAddress, Prefix, Route, SeenTable, SourcedRoute,
+    SysctlKey,
+};
 
 /// `2000::/3`, all that is given out for the Internet (RFC 4291, section 2.4).
 const GLOBAL_UNICAST: Prefix = Prefix { address: Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), prefix_len: 3 };
@@ -39,6 +42,10 @@ pub struct Observed {
     pub firewall_rules: Vec<FirewallRule>,
     /// By name, the tables of nftables that were asked for and exist (Linux).
     pub filter_tables: BTreeMap<String, SeenTable>,
+    /// The chains that drop what is forwarded from or to the links that were asked for, as they can be opened (Linux).
+    pub closed_chains: Vec<ChainOpening>,
+    /// The chains that are opened for the links that were asked for (Linux).
+    pub opened_chains: Vec<ChainOpening>,
     /// Seconds since boot, sleep included, at which it was so.
     pub boot_seconds: u64,
 }

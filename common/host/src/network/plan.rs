@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SeenTable, SourcedRoute, SysctlKey};
+use super::{
+    Change, FirewallRule, InterfaceAddress, Observed, Proxy, Requirement, SeenTable, SourcedRoute, SysctlKey,
+};
 
 /// The changes that make every requirement true, in the order of the requirements; what is so already yields
 /// none. A proxy entry that is added is announced at once. Firewall rules that are no longer required go last of all.
@@ -84,6 +86,10 @@ impl<'a> Planner<'a> {
                 if self.state.filter_tables.insert(table.name.clone(), wanted.clone()) != Some(wanted) {
                     self.changes.push(Change::SetFilterTable(table.clone()));
                 }
+            }
+            Requirement::ForwardingOpen { link } => {
+                let closed = self.state.closed_chains.extract_if(.., |chain| chain.link == *link);
+                self.changes.extend(closed.map(Change::OpenChain));
             }
             Requirement::FirewallRules { interface, rules } => self.require_rules(interface, rules),
         }

@@ -60,6 +60,11 @@ pub enum Requirement {
     },
     /// The table stands in nftables as it is here (Linux).
     FilterTable(FilterTable),
+    /// No chain of somebody else's firewall drops what is forwarded from or to the link (Linux).
+    ForwardingOpen {
+        /// The link's name.
+        link: String,
+    },
     /// The route is in the main table.
     Route(Route),
     /// The kernel answers neighbour solicitations for the address on the link.

@@ -150,6 +150,7 @@ impl<'a> Rewind<'a> {
             }
             Change::AddProxy { link, address } => proxied(link, *address),
             Change::AddFirewallRule(rule) => self.observed.firewall_rules.contains(rule),
+            Change::OpenChain(opening) => self.observed.opened_chains.contains(opening),
             Change::SetFilterTable(table) => self.observed.filter_tables.contains_key(&table.name),
             Change::DeleteProxy { link, address } => {
                 !proxied(link, *address) && self.observed.link(link).is_some()

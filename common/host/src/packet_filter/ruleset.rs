@@ -6,6 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Hook, Obstacle, Owner};
+use crate::network::ChainOpening;
+
+/// The comment of v6tun's own rules in the chains of others.
+const COMMENT: &str = "v6tun";
 
 /// The chains and rules of a host.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +32,8 @@ struct Rule {
     family: String,
     table: String,
     chain: String,
+    handle: u64,
+    comment: Option<String>,
     #[serde(default)]
     expr: Vec<Value>,
 }
@@ -58,23 +64,50 @@ impl Ruleset {
         Ok(ruleset)
     }
 
-    /// The first chain of the hook, in tables of these families, that drops what no rule lets through, where none of its
+    /// The chains of the hook, in tables of these families, that drop what no rule lets through, where none of their
     /// table's rules speaks of `ours`: an interface's name, or a port.
-    #[must_use]
-    pub fn obstacle(&self, hook: Hook, families: &[&str], ours: &str) -> Option<Obstacle> {
+    pub fn obstacles(&self, hook: Hook, families: &[&str], ours: &str) -> impl Iterator<Item = Obstacle> {
         let hook = match hook {
             Hook::Input => "input",
             Hook::Forward => "forward",
         };
-        let hangs_there =
-            |chain: &&Chain| chain.hook.as_deref() == Some(hook) && families.contains(&chain.family.as_str());
-        let found = self.chains.iter().filter(hangs_there).find(|chain| self.drops(chain, ours))?;
-        Some(Obstacle {
-            family: found.family.clone(),
-            table: found.table.clone(),
-            chain: found.name.clone(),
-            owner: self.owner(found),
+        let hangs_there = move |chain: &&Chain| {
+            chain.hook.as_deref() == Some(hook) && families.contains(&chain.family.as_str())
+        };
+        let in_the_way = self.chains.iter().filter(hangs_there).filter(move |chain| self.drops(chain, ours));
+        in_the_way.map(|chain| Obstacle {
+            family: chain.family.clone(),
+            table: chain.table.clone(),
+            chain: chain.name.clone(),
+            owner: self.owner(chain),
         })
+    }
+
+    /// The chains of others that v6tun has opened to that link.
+    #[must_use]
+    pub fn openings(&self, link: &str) -> Vec<ChainOpening> {
+        let mut openings: Vec<ChainOpening> = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.opens(link)) {
+            let opening = ChainOpening {
+                family: rule.family.clone(),
+                table: rule.table.clone(),
+                chain: rule.chain.clone(),
+                link: link.to_owned(),
+            };
+            if !openings.contains(&opening) {
+                openings.push(opening);
+            }
+        }
+        openings
+    }
+
+    /// The handles of the rules that such an opening is.
+    pub(crate) fn handles_of(&self, opening: &ChainOpening) -> Vec<u64> {
+        let ChainOpening { family, table, chain, link } = opening;
+        let is_its = |rule: &&Rule| {
+            (&rule.family, &rule.table, &rule.chain) == (family, table, chain) && rule.opens(link)
+        };
+        self.rules.iter().filter(is_its).map(|rule| rule.handle).collect()
     }
 
     fn drops(&self, chain: &Chain, ours: &str) -> bool {
@@ -113,6 +146,11 @@ impl Rule {
         effects.next().is_some_and(|first| first.get(verdict).is_some()) && effects.next().is_none()
     }
 
+    /// Whether it is one of v6tun's own in a chain of others, for that link.
+    fn opens(&self, link: &str) -> bool {
+        self.comment.as_deref() == Some(COMMENT) && self.names(link)
+    }
+
     /// Whether the text or the number stands anywhere in it.
     fn names(&self, ours: &str) -> bool {
         self.expr.iter().any(|statement| has(statement, ours))
@@ -149,7 +187,7 @@ mod tests {
     }
 
     fn obstacle(ruleset: &Ruleset) -> Option<Obstacle> {
-        ruleset.obstacle(Hook::Forward, &["ip6", "inet"], "v6tun0")
+        ruleset.obstacles(Hook::Forward, &["ip6", "inet"], "v6tun0").next()
     }
 
     #[test]
@@ -198,8 +236,27 @@ mod tests {
         let ports = json!([{"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}},
             "right": {"set": [53, 51820]}}}, {"accept": null}]);
         let rules = ruleset(json!([chain("mine", "forward", "drop"), rule("mine", "forward", ports)]));
-        assert_eq!(rules.obstacle(Hook::Forward, &["ip6"], "51820"), None);
-        assert!(rules.obstacle(Hook::Forward, &["ip6"], "5182").is_some());
+        assert_eq!(rules.obstacles(Hook::Forward, &["ip6"], "51820").next(), None);
+        assert!(rules.obstacles(Hook::Forward, &["ip6"], "5182").next().is_some());
+    }
+
+    #[test]
+    fn what_v6tun_has_opened_is_known_by_its_comment_and_its_link() {
+        let lets = |link: &str| json!([{"match": {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": link}}, {"accept": null}]);
+        let ours = |handle: u64, link: &str, comment: Option<&str>| {
+            json!({"rule": {"family": "ip6", "table": "filter", "chain": "FORWARD", "handle": handle,
+                "comment": comment, "expr": lets(link)}})
+        };
+        let rules = ruleset(json!([
+            chain("filter", "FORWARD", "drop"),
+            ours(7, "v6tun0", Some("v6tun")),
+            ours(8, "v6tun0", Some("v6tun")),
+            ours(9, "v6tun0", None),
+            ours(10, "v6tun1", Some("v6tun")),
+        ]));
+        let openings = rules.openings("v6tun0");
+        assert_eq!(openings.len(), 1);
+        assert_eq!(rules.handles_of(&openings[0]), [7, 8]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A change in words.
 
 use super::Change;
-use crate::network::{Route, SysctlKey};
+use crate::network::{ChainOpening, Route, SysctlKey};
 
 impl Change {
     /// What it does, without its details: for an error's text.
@@ -35,11 +35,17 @@ impl Change {
             Self::DeleteFirewallRule(rule) => format!("delete the firewall rule \"{}\"", rule.name()),
             Self::SetFilterTable(table) => format!("set the table ip6 {} of nftables", table.name),
             Self::DeleteFilterTable(table) => format!("delete the table ip6 {} of nftables", table.name),
+            Self::OpenChain(opening) => format!("open {} to {}", named(opening), opening.link),
+            Self::CloseChain(opening) => format!("close {} to {}", named(opening), opening.link),
             Self::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
             Self::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
             Self::Announce { link, address } => format!("announce {address} on {link}"),
         }
     }
+}
+
+fn named(ChainOpening { family, table, chain, .. }: &ChainOpening) -> String {
+    format!("the chain {chain} of nftables' table {family} {table}")
 }
 
 fn without_protocol(route: &Route) -> String {

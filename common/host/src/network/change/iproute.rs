@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Change, windows};
-use crate::network::{LINK_GROUP, SourcedRoute, SysctlKey};
+use crate::network::{ChainOpening, LINK_GROUP, SourcedRoute, SysctlKey};
 
 pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match change {
@@ -29,7 +29,9 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
             write!(f, " dev {link} && ip -6 addr add ")?;
             address.write_add_arguments(f, link)
         }
-        Change::SetLinkUp { link, mtu } => write!(f, "ip link set dev {link} mtu {mtu} group {LINK_GROUP} up"),
+        Change::SetLinkUp { link, mtu } => {
+            write!(f, "ip link set dev {link} mtu {mtu} group {LINK_GROUP} up")
+        }
         Change::AddRoute(route) => write!(f, "ip -6 route add {route}"),
         Change::DeleteRoute(route) => write!(f, "ip -6 route del {route}"),
         Change::LoseRouteSource(SourcedRoute { text, source, .. }) => {
@@ -41,6 +43,10 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         Change::AddProxy { link, address } => write!(f, "ip -6 neigh add proxy {address} dev {link}"),
         Change::DeleteProxy { link, address } => write!(f, "ip -6 neigh del proxy {address} dev {link}"),
         Change::SetFilterTable(table) => write!(f, "nft -f - <<'END'\n{table}END"),
+        Change::OpenChain(opening) => write!(f, "nft -f - <<'END'\n{opening}END"),
+        Change::CloseChain(ChainOpening { family, table, chain, link }) => {
+            write!(f, "# delete the rules with {link} and comment \"v6tun\" from {family} {table} {chain}")
+        }
         Change::DeleteFilterTable(table) => write!(f, "nft delete table ip6 {}", table.name),
         Change::SetInterfaceMetric { .. }
         | Change::SetNameServers { .. }
