@@ -8,6 +8,7 @@ mod congestion_marks;
 mod demo;
 mod doctor;
 mod doctor_faults;
+mod every_system_call;
 mod first_ping;
 mod host_firewall;
 mod idle;

@@ -93,7 +93,7 @@ fn a_kernel_that_refuses_any_kind_of_offload_is_served_without_it() -> Result<()
         let deployment = Deployment::install(lab)?;
         for Refusal { operation, mark, lasts, effect } in REFUSALS {
             let number = number_of(&deployment.server, lab, operation, mark)?;
-            let fault = Fault { operation, number, lasts, effect, files: Vec::new() };
+            let fault = Fault { operation: operation.to_owned(), number, lasts, effect, files: Vec::new() };
             let log = lab.dir().join(format!("refused-{mark}"));
             works_under(lab, &deployment, &fault.before(&log), &log).with_context(|| mark)?;
         }

@@ -174,7 +174,7 @@ impl<'a> Scene<'a> {
         };
         let has_happened = Fault::has_happened(&log)?;
         if has_happened {
-            *self.tally.faults.entry((fault.operation, fault.effect)).or_default() += 1;
+            *self.tally.faults.entry((fault.operation.clone(), fault.effect)).or_default() += 1;
         }
         Ok((finished, has_happened))
     }

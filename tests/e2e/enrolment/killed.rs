@@ -104,7 +104,13 @@ impl Scene<'_> {
     /// Goes through every `operation` of an enrolment, and returns how many there were.
     fn kill_at_each(&mut self, operation: &'static str) -> Result<u32> {
         for number in 1..=MOST {
-            let fault = Fault { operation, number, lasts: false, effect: Effect::Kill, files: Vec::new() };
+            let fault = Fault {
+                operation: operation.to_owned(),
+                number,
+                lasts: false,
+                effect: Effect::Kill,
+                files: Vec::new(),
+            };
             let killed = self.enrol_until(&fault).with_context(|| format!("{fault:?}"))?;
             if !killed {
                 return Ok(number - 1);

@@ -53,7 +53,7 @@ fn random_fault(random: &mut StdRng, state: &Path, has_server: bool) -> Fault {
     let (operation, [beside_a_server, on_files]) = OPERATIONS[random.random_range(0..OPERATIONS.len())];
     let most = if has_server { beside_a_server } else { on_files };
     Fault {
-        operation,
+        operation: operation.to_owned(),
         number: random.random_range(1..=most),
         lasts: random.random_bool(0.3),
         effect: [Effect::Kill, Effect::NoSpace, Effect::Broken][random.random_range(0..3)],
@@ -98,7 +98,7 @@ pub(crate) struct Tally {
     /// Files of the state that were damaged.
     pub(crate) damaged: u64,
     /// Faults that have happened.
-    pub(crate) faults: BTreeMap<(&'static str, Effect), u64>,
+    pub(crate) faults: BTreeMap<(String, Effect), u64>,
 }
 
 impl Tally {
@@ -110,7 +110,7 @@ impl Tally {
         self.killed += other.killed;
         self.damaged += other.damaged;
         for (fault, count) in &other.faults {
-            *self.faults.entry(*fault).or_default() += count;
+            *self.faults.entry(fault.clone()).or_default() += count;
         }
     }
 

@@ -23,13 +23,19 @@ pub enum Effect {
     Broken,
     /// The kernel knows no such thing: `EINVAL`.
     Unknown,
+    /// The program may not: `EPERM`.
+    NotPermitted,
+    /// There is no room in the kernel at the moment: `ENOBUFS`.
+    NoBuffers,
+    /// It is there already: `EEXIST`.
+    Exists,
 }
 
 /// The operation at which it happens.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// A system call.
-    pub operation: &'static str,
+    /// A system call, or `all`: then the number is of whichever call comes to it first.
+    pub operation: String,
     /// Which one of these, counted from 1 in each thread.
     pub number: u32,
     /// Whether it happens to all that follow as well.
@@ -74,6 +80,9 @@ impl Fault {
             Effect::NoSpace => "error=ENOSPC",
             Effect::Broken => "error=EIO",
             Effect::Unknown => "error=EINVAL",
+            Effect::NotPermitted => "error=EPERM",
+            Effect::NoBuffers => "error=ENOBUFS",
+            Effect::Exists => "error=EEXIST",
         };
         let files: String = files.iter().map(|file| format!(" -P {}", file.display())).collect();
         let log = log.display();

@@ -1,0 +1,135 @@
+//! The server is killed at any of its system calls, or the kernel refuses one of them: `down` restores the VPS.
+//!
+//! A sample of them, chosen by the seed; `tests/faults` takes them all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use v6tun_tests::lab::fault::{Effect, Fault};
+use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
+use v6tun_tests::product::Deployment;
+use v6tun_tests::seed::seed;
+
+/// How many of each kind are tried unless all are.
+const SAMPLE: usize = 12;
+/// How long the lease, or the end, may take under strace.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// What the server may be refused: what it says to the kernel over netlink, and what it does with files.
+const REFUSABLE: [&str; 11] = [
+    "sendto",
+    "recvfrom",
+    "socket",
+    "openat",
+    "read",
+    "write",
+    "fsync",
+    "fdatasync",
+    "renameat",
+    "unlink",
+    "ftruncate",
+];
+const REFUSALS: [Effect; 5] =
+    [Effect::NotPermitted, Effect::NoBuffers, Effect::Exists, Effect::NoSpace, Effect::Broken];
+
+#[test]
+fn killed_at_any_system_call_of_up_lease_and_down_the_vps_is_restored() -> Result<()> {
+    try_each(|calls| {
+        let points =
+            calls.iter().flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
+        points.map(|(name, number)| (name, number, Effect::Kill)).collect()
+    })
+}
+
+#[test]
+fn refused_any_call_about_network_or_files_the_vps_is_restored() -> Result<()> {
+    try_each(|calls| {
+        let refusable = calls.iter().filter(|(name, _)| REFUSABLE.contains(&name.as_str()));
+        let points =
+            refusable.flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
+        points.flat_map(|(name, number)| REFUSALS.map(|effect| (name.clone(), number, effect))).collect()
+    })
+}
+
+type Point = (String, u32, Effect);
+
+/// Counts the calls of a run without faults, and runs with one fault after the other.
+fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()> {
+    let seed = seed()?;
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let before = Snapshot::take(&lab.vps)?;
+        let calls = calls_of_a_run(lab, &deployment)?;
+        let all = points(&calls);
+        ensure!(all.len() > 100, "too few calls were seen: {calls:?}");
+        let chosen: Vec<&Point> = match std::env::var_os("V6TUN_FAULTS") {
+            Some(_) => all.iter().collect(),
+            None => all.choose_multiple(&mut StdRng::seed_from_u64(seed), SAMPLE).collect(),
+        };
+        let mut longest = Duration::ZERO;
+        for point in &chosen {
+            let took = run_with(lab, &deployment, point).with_context(|| format!("{point:?}"))?;
+            longest = longest.max(took);
+            let difference = before.difference(&Snapshot::take(&lab.vps)?);
+            ensure!(difference.is_empty(), "{point:?}, seed {seed}:\n{difference}");
+        }
+        println!("{} of {} points; `down` took {longest:?} at the most", chosen.len(), all.len());
+        Ok(())
+    })
+}
+
+/// How often the server's main thread calls what, from the start over one lease to the end.
+fn calls_of_a_run(lab: &Lab, deployment: &Deployment) -> Result<BTreeMap<String, u32>> {
+    let log = lab.dir().join("calls");
+    let never = ("all".to_owned(), u32::from(u16::MAX), Effect::Kill);
+    run(lab, deployment, &never, &log)?;
+    let text = fs::read_to_string(&log)?;
+    let main = text.split_whitespace().next().context("an empty log")?;
+    let mut calls = BTreeMap::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix(main)) {
+        let name = line.trim_start().split('(').next().unwrap_or_default();
+        // A call that goes on in another line, a signal or an end is none.
+        if !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        {
+            *calls.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+    Ok(calls)
+}
+
+fn run_with(lab: &Lab, deployment: &Deployment, point: &Point) -> Result<Duration> {
+    let (name, number, effect) = point;
+    let log = lab.dir().join(format!("fault-{name}-{number}-{effect:?}"));
+    let took = run(lab, deployment, point, &log)?;
+    // Hundreds of them would fill the disk.
+    fs::remove_file(&log)?;
+    Ok(took)
+}
+
+/// Runs the server with a fault until a client has its lease, or it has ended; returns how long `down` took.
+fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: &Path) -> Result<Duration> {
+    let fault =
+        Fault { operation: name.clone(), number: *number, lasts: false, effect: *effect, files: Vec::new() };
+    let command = format!("{} {}", fault.before(log), deployment.server.command_line("up"));
+    let mut server = lab.vps.spawn("faulty", &command)?;
+    let mut client = deployment.pc.start_up()?;
+    wait_until("a lease, or the server's end", PATIENCE, || {
+        Ok(client.stdout().contains("v6tun-client: up") || !server.is_running()?)
+    })?;
+    let start = Instant::now();
+    // Where the server itself was refused something `down` says so, and is run once more.
+    if !deployment.server.run("down")?.success() {
+        deployment.server.down()?;
+    }
+    let took = start.elapsed();
+    client.kill()?;
+    deployment.pc.down()?;
+    server.wait(PATIENCE)?;
+    Ok(took)
+}
