@@ -33,6 +33,21 @@ pub(crate) enum Forwarding {
     All,
 }
 
+/// Who tells the link's neighbours where the addresses are that are lent.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ndp {
+    /// The kernel, but nobody where they are routed here.
+    #[default]
+    Auto,
+    /// The kernel's neighbour proxy.
+    Kernel,
+    /// The server itself, from the addresses themselves.
+    Responder,
+    /// Nobody: the router knows.
+    None,
+}
+
 /// What is done about chains of the host's firewall that drop what is forwarded.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) uplink: Option<String>,
     pub(crate) forwarding: Forwarding,
     pub(crate) firewall: Firewall,
+    /// Never [`Ndp::Auto`].
+    pub(crate) ndp: Ndp,
     pub(crate) pool: Pool,
     /// Whether what is lent is routed to this host, so that nobody looks for it on the uplink's link.
     pub(crate) is_routed: bool,
@@ -98,6 +115,7 @@ impl Config {
             uplink: None,
             forwarding: Forwarding::Auto,
             firewall: Firewall::Print,
+            ndp: Ndp::Kernel,
             pool: Pool::Listed(Vec::new()),
             is_routed: false,
             clients: Vec::new(),
@@ -108,6 +126,7 @@ impl Config {
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let raw: RawConfig = config_file::load(path)?;
         raw.check(path)?;
+        let ndp = raw.ndp();
         let private_key = key_file::read_private_key(&config_file::resolve(path, &raw.private_key_file))
             .or_misconfigured()?;
         let own = private_key.public_key();
@@ -120,6 +139,7 @@ impl Config {
             uplink: raw.uplink.interface,
             forwarding: raw.uplink.forwarding,
             firewall: raw.uplink.firewall,
+            ndp,
             is_routed: raw.pool.routed,
             pool: raw.pool.into_pool(),
             clients: clients.collect::<Result<Vec<_>>>()?,

@@ -1,12 +1,12 @@
 //! Making the host carry a lease: the guard, the plan, the journal, the kernel.
 
-use crate::config::Config;
+use crate::config::{Config, Ndp};
 use crate::uplink::Uplink;
 use crate::{packet_filter, uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
 use tracing::warn;
-use v6tun_host::neighbour_discovery::NeighbourProbe;
+use v6tun_host::neighbour_discovery::{NeighbourProbe, Responder};
 use v6tun_host::network::{Journal, Network, Observed, Requirement, carry_out, plan, release};
 
 /// The host's side of the server: what must be true of it, and what was changed so far.
@@ -20,6 +20,8 @@ pub(crate) struct Lending<'a> {
     startup: Vec<Requirement>,
     /// What must be true for each lease, in the order of their beginnings.
     leases: Vec<(Ipv6Addr, Vec<Requirement>)>,
+    /// Answers for the leases on the uplink, where the kernel does not.
+    responder: Option<Responder>,
     /// What could not be given back yet.
     unreleased: Vec<Ipv6Addr>,
     /// Why the host could not be repaired when it was last looked at; said once.
@@ -40,6 +42,7 @@ impl<'a> Lending<'a> {
             uplink: uplink.link.name.clone(),
             startup: uplink_plan::startup(config, uplink, packet_filter::requirements(config, uplink)),
             leases: Vec::new(),
+            responder: None,
             unreleased: Vec::new(),
             unrepaired: Vec::new(),
         }
@@ -47,7 +50,11 @@ impl<'a> Lending<'a> {
 
     /// Makes the host what it must be before the first lease.
     pub(crate) async fn prepare(&mut self) -> Result<()> {
-        make_true(self.network, self.journal, &self.startup).await
+        make_true(self.network, self.journal, &self.startup).await?;
+        if self.config.ndp == Ndp::Responder {
+            self.responder = Some(Responder::start(self.network, &self.uplink).await?);
+        }
+        Ok(())
     }
 
     /// Makes the host carry one lease. A second call for the same address finds nothing to do.
@@ -66,6 +73,11 @@ impl<'a> Lending<'a> {
             return Err(error);
         }
         self.leases.push((address, lease));
+        if let Some(responder) = &self.responder
+            && let Err(error) = responder.add(address)
+        {
+            warn!(%address, "the link's neighbours are not told where it is: {error}");
+        }
         Ok(())
     }
 
@@ -100,6 +112,9 @@ impl<'a> Lending<'a> {
         }
         // First, so that nothing repairs what is being given back.
         self.leases.retain(|(lent, _)| *lent != address);
+        if let Some(responder) = &self.responder {
+            responder.remove(address);
+        }
         self.give_back(address).await;
     }
 

@@ -4,7 +4,7 @@
 //! `accept_ra=2` stands before any forwarding, else the kernel deletes the default route that it learnt
 //! by router advertisement (`net/ipv6/addrconf.c`, `rt6_purge_dflt_routers`).
 
-use crate::config::{Config, Forwarding};
+use crate::config::{Config, Forwarding, Ndp};
 use crate::uplink::Uplink;
 use std::net::Ipv6Addr;
 use v6tun_host::network::{Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKey};
@@ -36,7 +36,7 @@ pub(crate) fn startup(config: &Config, uplink: &Uplink, packet_filter: Vec<Requi
     all.extend(router_advertisements(uplink));
     all.extend(packet_filter);
     all.extend(forwarding(config, uplink));
-    if !config.is_routed {
+    if config.ndp == Ndp::Kernel {
         all.extend(neighbour_proxy(&uplink.link.name));
     }
     all
@@ -70,8 +70,8 @@ fn forwarding(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
         vec![conf("all", "forwarding", "1"), conf(tun, "forwarding", "1")]
     };
     // The kernel's neighbour proxy answers only on an interface that forwards (net/ipv6/ndisc.c, ndisc_recv_ns).
-    // What is routed here needs no proxy, and `force_forwarding` no other setting.
-    if !(narrow && config.is_routed) {
+    // Without a proxy `force_forwarding` needs no other setting.
+    if !(narrow && config.ndp != Ndp::Kernel) {
         all.push(conf(link, "forwarding", "1"));
     }
     all
@@ -101,7 +101,9 @@ pub(crate) fn lease(
     all.splice(0..0, prefix_route(address, lent, uplink));
     // After the routes, which may be refused; they matter only once the address is gone.
     all.push(Requirement::AddressAbsent { link: link.clone(), address });
-    all.push(Requirement::Proxy { link: link.clone(), address });
+    if config.ndp == Ndp::Kernel {
+        all.push(Requirement::Proxy { link: link.clone(), address });
+    }
     all
 }
 
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_routed_to_the_host_needs_routes_and_nothing_of_its_neighbours() {
-        let config = Config { is_routed: true, ..config() };
+        let config = Config { is_routed: true, ndp: Ndp::None, ..config() };
         let address: Ipv6Addr = "2001:db8:1::5".parse().unwrap();
         let all = lease(address, &[address], &config, &uplink());
         assert!(all.iter().all(|requirement| matches!(requirement, Requirement::Route(_))), "{all:?}");
@@ -229,6 +231,18 @@ mod tests {
             position(&startup(&config, &forwards, Vec::new()), "net.ipv6.conf.ens3.forwarding", "1")
                 .is_some()
         );
+    }
+
+    #[test]
+    fn where_the_server_itself_answers_the_kernel_is_not_asked_to() {
+        let config = Config { ndp: Ndp::Responder, ..config() };
+        let address: Ipv6Addr = "2001:db8::2330".parse().unwrap();
+        let all = lease(address, &[address], &config, &uplink());
+        assert!(!all.iter().any(|requirement| matches!(requirement, Requirement::Proxy { .. })), "{all:?}");
+        assert!(all.iter().any(|requirement| matches!(requirement, Requirement::AddressAbsent { .. })));
+        let all = startup(&config, &uplink(), Vec::new());
+        assert_eq!(position(&all, "net.ipv6.conf.all.proxy_ndp", "1"), None);
+        assert_eq!(position(&all, "net.ipv6.conf.ens3.forwarding", "1"), None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod idle;
 mod interop;
 mod invitations;
 mod lease_start;
+mod ndp_responder;
 mod offload;
 mod one_command;
 mod package;

@@ -5,6 +5,7 @@ mod icmpv6_socket;
 mod message;
 mod packet_socket;
 mod probe;
+mod responder;
 mod router_question;
 
 use std::io;
@@ -13,6 +14,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 pub use self::probe::{Conflict, NeighbourProbe};
+pub use self::responder::Responder;
 pub use self::router_question::{Heard, ask_router};
 
 /// `ff02::1`, every node on the link.
@@ -22,6 +24,7 @@ const HOP_LIMIT: u8 = 255;
 
 const TYPE_NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const FLAG_ROUTER: u8 = 0x80;
+const FLAG_SOLICITED: u8 = 0x40;
 const FLAG_OVERRIDE: u8 = 0x20;
 const OPTION_TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 /// Options are counted in these.

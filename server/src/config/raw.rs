@@ -1,6 +1,6 @@
 //! `server.toml` as it is written.
 
-use super::{Firewall, Forwarding};
+use super::{Firewall, Forwarding, Ndp};
 use crate::endpoint::ServerEndpoint;
 use crate::uplink::is_global;
 use anyhow::Result;
@@ -45,6 +45,8 @@ pub(super) struct RawUplink {
     pub(super) forwarding: Forwarding,
     #[serde(default)]
     pub(super) firewall: Firewall,
+    #[serde(default)]
+    ndp: Ndp,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +80,15 @@ impl RawConfig {
         self.check_clients(path)
     }
 
+    /// Who answers for the addresses.
+    pub(super) fn ndp(&self) -> Ndp {
+        match self.uplink.ndp {
+            Ndp::Auto if self.pool.routed => Ndp::None,
+            Ndp::Auto => Ndp::Kernel,
+            chosen => chosen,
+        }
+    }
+
     fn wrong_setting(&self) -> Option<(String, &'static str)> {
         if self.uplink.interface.is_some() && self.uplink.interface == self.interface {
             let what = "the tunnel and the uplink have the same interface name".to_owned();
@@ -93,6 +104,11 @@ impl RawConfig {
         if let Some(mtu) = self.mtu.filter(|mtu| !(MIN_MTU..=MAX_MTU).contains(mtu)) {
             let hint = "1280 to 1500 bytes, or no line: what the uplink allows";
             return Some((format!("mtu {mtu} is out of range"), hint));
+        }
+        if self.pool.routed && matches!(self.uplink.ndp, Ndp::Kernel | Ndp::Responder) {
+            let what =
+                "[pool] routed = true, and [uplink] ndp has somebody answer for the addresses".to_owned();
+            return Some((what, "delete one: nobody asks for what is routed here"));
         }
         if self.pool.addresses.is_some() && self.pool.prefix.is_some() {
             let what = "[pool] has both addresses and a prefix".to_owned();

@@ -48,7 +48,7 @@ pub(super) async fn check(patient: &Patient) -> Finding {
         }
         Heard { solicited: true, .. } => {
             Finding::fail(format!("it asks for {address}, is answered, and does not take the answer"))
-                .expected("a packet to that address; ask the provider which addresses it lets this host use")
+                .expected("a packet to that address; try `ndp = \"responder\"` under [uplink], or ask the provider which addresses this host may use")
         }
         Heard { .. } => silent(patient, address).await,
     }

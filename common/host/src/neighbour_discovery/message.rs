@@ -2,13 +2,13 @@
 
 use std::net::Ipv6Addr;
 
-use super::{HOP_LIMIT, OPTION_UNIT, TYPE_NEIGHBOUR_ADVERTISEMENT};
+use super::{
+    FLAG_SOLICITED, HOP_LIMIT, OPTION_TARGET_LINK_LAYER_ADDRESS, OPTION_UNIT, TYPE_NEIGHBOUR_ADVERTISEMENT,
+};
 
 const TYPE_ECHO_REQUEST: u8 = 128;
 pub(super) const TYPE_NEIGHBOUR_SOLICITATION: u8 = 135;
-const FLAG_SOLICITED: u8 = 0x40;
 const OPTION_SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
-const OPTION_TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 /// RFC 3971, section 5.3.2; of duplicate detection: RFC 7527.
 const OPTION_NONCE: u8 = 14;
 pub(super) const NONCE_LEN: usize = 6;
@@ -37,7 +37,29 @@ pub(super) enum Statement {
     Held { target: Ipv6Addr, link_layer_address: Option<Vec<u8>> },
 }
 
+/// Somebody wants to know where an address is, or is about to take it (from `::`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) source: Ipv6Addr,
+    pub(super) target: Ipv6Addr,
+}
+
 impl Arrived<'_> {
+    /// The solicitation that it is, if it is a valid one (RFC 4861, section 7.1.1).
+    pub(super) fn question(&self) -> Option<Question> {
+        let [TYPE_NEIGHBOUR_SOLICITATION, 0, ..] = *self.bytes else { return None };
+        let target: [u8; 16] = self.bytes.get(8..FIXED_LEN)?.try_into().ok()?;
+        let target = Ipv6Addr::from(target);
+        let options = options(self.bytes.get(FIXED_LEN..)?)?;
+        let says_where = options.iter().any(|(kind, _)| *kind == OPTION_SOURCE_LINK_LAYER_ADDRESS);
+        let is_claim_in_form = self.destination == solicited_node(target) && !says_where;
+        let is_valid = self.hop_limit == u32::from(HOP_LIMIT)
+            && !target.is_multicast()
+            && (!self.source.is_unspecified() || is_claim_in_form)
+            && checksum(self.source, self.destination, self.bytes) == 0;
+        is_valid.then_some(Question { source: self.source, target })
+    }
+
     /// What it says; `None` for what is not valid, and for a solicitation that only asks.
     pub(super) fn statement(&self) -> Option<Statement> {
         let [kind, code, _, _, flags, _, _, _, ..] = *self.bytes else { return None };
@@ -98,6 +120,19 @@ pub(super) fn solicitation(
         push_option(&mut message, OPTION_SOURCE_LINK_LAYER_ADDRESS, link_layer_address);
     }
     packet(source, solicited_node(target), HOP_LIMIT, message)
+}
+
+/// An advertisement of `target` from itself, as a whole IPv6 packet.
+pub(super) fn advertisement(
+    target: Ipv6Addr,
+    destination: Ipv6Addr,
+    flags: u8,
+    link_layer_address: &[u8],
+) -> Vec<u8> {
+    let mut message = vec![TYPE_NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
+    message.extend(target.octets());
+    push_option(&mut message, OPTION_TARGET_LINK_LAYER_ADDRESS, link_layer_address);
+    packet(target, destination, HOP_LIMIT, message)
 }
 
 /// An echo request without data as a whole IPv6 packet.
@@ -212,6 +247,29 @@ mod tests {
         assert_eq!(arrived(&held(0x60, &unknown)).statement(), expected, "unknown options are skipped");
         let without = Some(Statement::Held { target: target(), link_layer_address: None });
         assert_eq!(arrived(&held(0, &[])).statement(), without);
+    }
+
+    #[test]
+    fn a_question_that_the_rfc_calls_invalid_is_none() {
+        let (bytes, source, destination) = solicited("fe80::2");
+        let good = Arrived { source, destination, hop_limit: 255, bytes: &bytes };
+        assert_eq!(good.question(), Some(Question { source, target: target() }));
+        assert_eq!(Arrived { hop_limit: 254, ..good }.question(), None);
+        assert_eq!(Arrived { source: ip("fe80::3"), ..good }.question(), None, "the checksum");
+        assert_eq!(Arrived { bytes: &bytes[..20], ..good }.question(), None, "cut off");
+        let (bytes, source, destination) = solicited("::");
+        let claim = Arrived { source, destination, hop_limit: 255, bytes: &bytes };
+        assert!(claim.question().is_some());
+        assert_eq!(Arrived { destination: ip("ff02::1"), ..claim }.question(), None);
+    }
+
+    #[test]
+    fn an_answer_comes_from_the_address_itself() {
+        let packet = advertisement(target(), ip("fe80::2"), 0xe0, &MAC);
+        assert_eq!(packet[8..24], target().octets());
+        assert_eq!(packet[40..45], [136, 0, packet[42], packet[43], 0xe0]);
+        assert_eq!(packet[64..], [2, 1, 0x02, 0, 0x5e, 0x10, 0, 1]);
+        assert_eq!(checksum(target(), ip("fe80::2"), &packet[40..]), 0);
     }
 
     #[test]
