@@ -1,13 +1,16 @@
 //! Making the host carry a lease: the guard, the plan, the journal, the kernel.
 
 use crate::config::{Config, Ndp};
+use crate::likely_owner::advice;
+use crate::tug_of_war::{Judged, TugOfWar};
 use crate::uplink::Uplink;
 use crate::{packet_filter, uplink_guard, uplink_plan};
 use anyhow::Result;
 use std::net::Ipv6Addr;
+use std::time::Instant;
 use tracing::warn;
 use v6tun_host::neighbour_discovery::{NeighbourProbe, Responder};
-use v6tun_host::network::{Journal, Network, Observed, Requirement, carry_out, plan, release};
+use v6tun_host::network::{Journal, Link, Network, Observed, Requirement, carry_out, plan, release};
 
 /// The host's side of the server: what must be true of it, and what was changed so far.
 pub(crate) struct Lending<'a> {
@@ -15,7 +18,7 @@ pub(crate) struct Lending<'a> {
     /// Every change that is not undone yet.
     journal: &'a mut Journal,
     config: &'a Config,
-    uplink: String,
+    uplink: Uplink,
     /// What must be true before the first lease.
     startup: Vec<Requirement>,
     /// What must be true for each lease, in the order of their beginnings.
@@ -24,6 +27,7 @@ pub(crate) struct Lending<'a> {
     responder: Option<Responder>,
     /// What could not be given back yet.
     unreleased: Vec<Ipv6Addr>,
+    tug_of_war: TugOfWar,
     /// Why the host could not be repaired when it was last looked at; said once.
     unrepaired: Vec<String>,
 }
@@ -39,7 +43,8 @@ impl<'a> Lending<'a> {
             network,
             journal,
             config,
-            uplink: uplink.link.name.clone(),
+            uplink: uplink.clone(),
+            tug_of_war: TugOfWar::default(),
             startup: uplink_plan::startup(config, uplink, packet_filter::requirements(config, uplink)),
             leases: Vec::new(),
             responder: None,
@@ -52,7 +57,7 @@ impl<'a> Lending<'a> {
     pub(crate) async fn prepare(&mut self) -> Result<()> {
         make_true(self.network, self.journal, &self.startup).await?;
         if self.config.ndp == Ndp::Responder {
-            self.responder = Some(Responder::start(self.network, &self.uplink).await?);
+            self.responder = Some(Responder::start(self.network, self.uplink()).await?);
         }
         Ok(())
     }
@@ -62,7 +67,7 @@ impl<'a> Lending<'a> {
         if let Some((_, lease)) = self.leases.iter().find(|(lent, _)| *lent == address) {
             return make_true(self.network, self.journal, lease).await;
         }
-        let uplink = Uplink::find(self.network, Some(&self.uplink)).await?;
+        let uplink = Uplink::find(self.network, Some(self.uplink())).await?;
         uplink_guard::check_sockets(&[address])?;
         let mut lent: Vec<Ipv6Addr> = self.leases.iter().map(|(lent, _)| *lent).collect();
         lent.push(address);
@@ -79,6 +84,11 @@ impl<'a> Lending<'a> {
             warn!(%address, "the link's neighbours are not told where it is: {error}");
         }
         Ok(())
+    }
+
+    /// The uplink's name, as it is now.
+    pub(crate) fn uplink(&self) -> &str {
+        &self.uplink.link.name
     }
 
     /// The addresses that the host carries.
@@ -98,11 +108,11 @@ impl<'a> Lending<'a> {
             return Ok(None);
         }
         let observed = self.network.observe(&[]).await?;
-        let stands = observed.addresses_of(&self.uplink).iter().any(|entry| entry.address == address);
+        let stands = observed.addresses_of(self.uplink()).iter().any(|entry| entry.address == address);
         if stands {
             return Ok(None);
         }
-        Ok(Some(self.network.probe(&self.uplink, address).await?))
+        Ok(Some(self.network.probe(self.uplink(), address).await?))
     }
 
     /// Gives back what one lease has changed, while the others go on. Without that lease nothing happens.
@@ -137,9 +147,9 @@ impl<'a> Lending<'a> {
                 self.give_back(address).await;
             }
         }
-        let unrepaired = match self.network.observe(&self.startup).await {
+        let unrepaired = match self.look().await {
             Ok(observed) => self.repair(&observed).await,
-            Err(error) => vec![error.to_string()],
+            Err(error) => vec![format!("{error:#}")],
         };
         for why in unrepaired.iter().filter(|why| !self.unrepaired.contains(why)) {
             warn!("the host is not as it must be: {why}");
@@ -147,16 +157,67 @@ impl<'a> Lending<'a> {
         self.unrepaired = unrepaired;
     }
 
+    /// The host as it is; what has become of the uplink is followed first.
+    async fn look(&mut self) -> Result<Observed> {
+        let observed = self.network.observe(&self.startup).await?;
+        let known = &self.uplink.link;
+        let is_same = |link: &&Link| link.index == known.index && link.name == known.name;
+        if observed.links.iter().any(|link| is_same(&link)) {
+            return Ok(observed);
+        }
+        let by_index = observed.links.iter().find(|link| link.index == known.index);
+        let Some(today) = by_index.or_else(|| observed.link(&known.name)).cloned() else {
+            return Ok(observed);
+        };
+        self.follow(today).await;
+        Ok(self.network.observe(&self.startup).await?)
+    }
+
+    /// Goes on with an uplink that has another name, or was made anew under the same.
+    async fn follow(&mut self, today: Link) {
+        let former = std::mem::replace(&mut self.uplink.link, today);
+        let (from, to) = (former.name, self.uplink.link.name.clone());
+        warn!("the uplink {from} is {to} now, the interface number {}", self.uplink.link.index);
+        self.uplink.listening.iter_mut().filter(|link| **link == from).for_each(|link| link.clone_from(&to));
+        for requirement in self.startup.iter_mut().chain(self.leases.iter_mut().flat_map(|(_, lease)| lease))
+        {
+            requirement.rename_link(&from, &to);
+            if let (Requirement::FilterTable(table), Some(anew)) =
+                (&mut *requirement, packet_filter::table(self.config, &self.uplink))
+            {
+                *table = anew;
+            }
+        }
+        if self.responder.take().is_none() {
+            return;
+        }
+        match Responder::start(self.network, &to).await {
+            Ok(responder) => {
+                for (address, _) in &self.leases {
+                    if let Err(error) = responder.add(*address) {
+                        warn!(%address, "the link's neighbours are not told where it is: {error}");
+                    }
+                }
+                self.responder = Some(responder);
+            }
+            Err(error) => warn!("{error}"),
+        }
+    }
+
     /// One look serves all leases: with hundreds of them each has hundreds of routes and entries to read.
     async fn repair(&mut self, observed: &Observed) -> Vec<String> {
-        let mut unrepaired = Vec::new();
-        let changes = plan(&self.startup, observed);
-        if let Err(error) = carry_out(self.network, self.journal, changes).await {
+        let Judged { made, left } = self.tug_of_war.judge(plan(&self.startup, observed), Instant::now());
+        let index = self.uplink.link.index;
+        let mut unrepaired: Vec<String> = left
+            .iter()
+            .map(|key| format!("{key} is written by somebody else again and again, {}", advice(key, index)))
+            .collect();
+        if let Err(error) = carry_out(self.network, self.journal, made).await {
             unrepaired.push(error.to_string());
         }
         for (address, lease) in &self.leases {
             let changes = plan(lease, observed);
-            let repaired = match refuse_if_used(*address, &self.uplink, observed) {
+            let repaired = match refuse_if_used(*address, &self.uplink.link.name, observed) {
                 Ok(()) => carry_out(self.network, self.journal, changes).await.map_err(anyhow::Error::from),
                 Err(used) => Err(used),
             };

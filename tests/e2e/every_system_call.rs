@@ -18,6 +18,8 @@ use v6tun_tests::seed::seed;
 
 /// How many of each kind are tried unless all are.
 const SAMPLE: usize = 12;
+/// A lab keeps the logs of all that ran in it.
+const POINTS_OF_A_LAB: usize = 400;
 /// How long the lease, or the end, may take under strace.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// What the server may be refused: what it says to the kernel over netlink, and what it does with files.
@@ -61,26 +63,33 @@ type Point = (String, u32, Effect);
 /// Counts the calls of a run without faults, and runs with one fault after the other.
 fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()> {
     let seed = seed()?;
+    let mut calls = BTreeMap::new();
     Lab::run(&Options::default(), |lab| {
-        let deployment = Deployment::install(lab)?;
-        let before = Snapshot::take(&lab.vps)?;
-        let calls = calls_of_a_run(lab, &deployment)?;
-        let all = points(&calls);
-        ensure!(all.len() > 100, "too few calls were seen: {calls:?}");
-        let chosen: Vec<&Point> = match std::env::var_os("V6TUN_FAULTS") {
-            Some(_) => all.iter().collect(),
-            None => all.choose_multiple(&mut StdRng::seed_from_u64(seed), SAMPLE).collect(),
-        };
-        let mut longest = Duration::ZERO;
-        for point in &chosen {
-            let took = run_with(lab, &deployment, point).with_context(|| format!("{point:?}"))?;
-            longest = longest.max(took);
-            let difference = before.difference(&Snapshot::take(&lab.vps)?);
-            ensure!(difference.is_empty(), "{point:?}, seed {seed}:\n{difference}");
-        }
-        println!("{} of {} points; `down` took {longest:?} at the most", chosen.len(), all.len());
+        calls = calls_of_a_run(lab, &Deployment::install(lab)?)?;
         Ok(())
-    })
+    })?;
+    let all = points(&calls);
+    ensure!(all.len() > 100, "too few calls were seen: {calls:?}");
+    let chosen: Vec<&Point> = match std::env::var_os("V6TUN_FAULTS") {
+        Some(_) => all.iter().collect(),
+        None => all.choose_multiple(&mut StdRng::seed_from_u64(seed), SAMPLE).collect(),
+    };
+    let mut longest = Duration::ZERO;
+    for points in chosen.chunks(POINTS_OF_A_LAB) {
+        Lab::run(&Options::default(), |lab| {
+            let deployment = Deployment::install(lab)?;
+            let before = Snapshot::take(&lab.vps)?;
+            for point in points {
+                let took = run_with(lab, &deployment, point).with_context(|| format!("{point:?}"))?;
+                longest = longest.max(took);
+                let difference = before.difference(&Snapshot::take(&lab.vps)?);
+                ensure!(difference.is_empty(), "{point:?}, seed {seed}:\n{difference}");
+            }
+            Ok(())
+        })?;
+    }
+    println!("{} of {} points; `down` took {longest:?} at the most", chosen.len(), all.len());
+    Ok(())
 }
 
 /// How often the server's main thread calls what, from the start over one lease to the end.

@@ -23,6 +23,7 @@ mod packet_filter;
 mod path;
 mod pc_changes;
 mod pc_untouched;
+mod reconciled;
 mod service;
 mod tools;
 mod tun_deleted;

@@ -98,6 +98,7 @@ impl Server<'_> {
                 }
                 () = sleep_until(next_look) => {
                     self.lending.look_again().await;
+                    self.lending.uplink().clone_into(&mut self.identity.uplink);
                     (last_look, has_changed) = (Instant::now(), false);
                     next_look = last_look + LOOK_AGAIN;
                 }

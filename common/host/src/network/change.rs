@@ -229,6 +229,17 @@ impl Change {
         }
     }
 
+    /// The setting that it writes, if it writes one.
+    #[must_use]
+    pub fn setting(&self) -> Option<SysctlKey> {
+        match self {
+            Self::SetSysctl { key, .. } => Some(key.clone()),
+            Self::SetAllForwarding { .. } => Some(SysctlKey::all_forwarding()),
+            Self::SetLinkForwarding { link, .. } => Some(SysctlKey::forwarding_of(link)),
+            _ => None,
+        }
+    }
+
     /// Whether it takes something away, so that finding it gone already is as good.
     pub(crate) fn is_removal(&self) -> bool {
         matches!(

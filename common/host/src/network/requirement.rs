@@ -75,3 +75,26 @@ pub enum Requirement {
         address: Ipv6Addr,
     },
 }
+
+impl Requirement {
+    /// Follows a link that has another name now.
+    pub fn rename_link(&mut self, from: &str, to: &str) {
+        let name = match self {
+            Self::Sysctl { key, .. } => key.link_mut(),
+            Self::Route(route) => route.link.as_mut(),
+            Self::AddressAbsent { link, .. }
+            | Self::AddressPresent { link, .. }
+            | Self::LinkUp { link, .. }
+            | Self::InterfaceMetric { link, .. }
+            | Self::NameServers { link, .. }
+            | Self::FirewallRules { interface: link, .. }
+            | Self::ForwardingOpen { link }
+            | Self::Proxy { link, .. } => Some(link),
+            // Its rules are made anew.
+            Self::FilterTable(_) => None,
+        };
+        if let Some(name) = name.filter(|name| *name == from) {
+            to.clone_into(name);
+        }
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use futures_util::StreamExt;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -12,62 +12,108 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 /// How often a dump is taken again that changed while it was taken.
 const DUMP_ATTEMPTS: usize = 10;
 
-/// A connection to the kernel's rtnetlink. It ends with its last clone.
-#[derive(Debug, Clone)]
-pub(super) struct Netlink(rtnetlink::Handle);
+/// The kernel's rtnetlink, in the network namespace of the thread that asks.
+///
+/// Each request has a socket of its own, so that what goes wrong with one costs no other. The kernel carries an order
+/// out, and begins a dump, within the system call that sends it: nobody waits for long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Netlink;
+
+/// What the kernel has answered.
+struct Answers {
+    messages: Vec<RouteNetlinkMessage>,
+    /// Whether nothing changed meanwhile.
+    are_consistent: bool,
+}
 
 impl Netlink {
     pub(super) fn open() -> io::Result<Self> {
-        let (connection, handle, _unsolicited) = rtnetlink::new_connection()?;
-        tokio::spawn(connection);
-        Ok(Self(handle))
+        connect().map(|_socket| Self)
     }
 
     /// Everything of a kind, as it stood at one moment.
-    pub(super) async fn dump(&self, message: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
+    pub(super) async fn dump(self, message: RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
         for _ in 0..DUMP_ATTEMPTS {
-            let (answers, consistent) = self.ask(message.clone(), NLM_F_DUMP).await?;
-            if consistent {
-                return Ok(answers);
+            let Answers { messages, are_consistent } = ask(message.clone(), NLM_F_DUMP)?;
+            if are_consistent {
+                return Ok(messages);
             }
         }
         Err(io::Error::other("it kept changing while it was read"))
     }
 
     /// One order, done when this returns.
-    pub(super) async fn order(&self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-        self.ask(message, NLM_F_ACK | flags).await.map(drop)
+    pub(super) async fn order(self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
+        ask(message, NLM_F_ACK | flags).map(drop)
     }
 
     /// One question with one answer.
     pub(super) async fn question(
-        &self,
+        self,
         message: RouteNetlinkMessage,
     ) -> io::Result<Option<RouteNetlinkMessage>> {
-        let (answers, _) = self.ask(message, 0).await?;
-        Ok(answers.into_iter().next())
+        Ok(ask(message, NLM_F_ACK)?.messages.into_iter().next())
     }
+}
 
-    async fn ask(
-        &self,
-        message: RouteNetlinkMessage,
-        flags: u16,
-    ) -> io::Result<(Vec<RouteNetlinkMessage>, bool)> {
-        let mut request = NetlinkMessage::from(message);
-        request.header.flags = NLM_F_REQUEST | flags;
-        let mut stream = self.0.clone().request(request).map_err(io::Error::other)?;
-        let (mut answers, mut consistent) = (Vec::new(), true);
-        while let Some(answer) = stream.next().await {
-            consistent &= answer.header.flags & NLM_F_DUMP_INTR == 0;
-            match answer.payload {
-                NetlinkPayload::InnerMessage(inner) => answers.push(inner),
+fn connect() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+/// Only what the kernel itself has ended, by the end of a dump or an acknowledgement, is an answer.
+fn ask(message: RouteNetlinkMessage, flags: u16) -> io::Result<Answers> {
+    let mut request = NetlinkMessage::from(message);
+    request.header.flags = NLM_F_REQUEST | flags;
+    request.finalize();
+    let mut bytes = vec![0; request.buffer_len()];
+    request.serialize(&mut bytes);
+    let socket = connect()?;
+    socket.send(&bytes, 0)?;
+    let mut answers = Answers { messages: Vec::new(), are_consistent: true };
+    loop {
+        let bytes = receive(&socket)?;
+        for message in messages::<RouteNetlinkMessage>(&bytes) {
+            answers.are_consistent &= message.header.flags & NLM_F_DUMP_INTR == 0;
+            match message.payload {
+                NetlinkPayload::InnerMessage(inner) => answers.messages.push(inner),
+                NetlinkPayload::Done(done) if done.code != 0 => {
+                    return Err(io::Error::from_raw_os_error(done.code.saturating_abs()));
+                }
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                NetlinkPayload::Overrun(_) => consistent = false,
+                NetlinkPayload::Done(_) | NetlinkPayload::Error(_) => return Ok(answers),
+                NetlinkPayload::Overrun(_) => answers.are_consistent = false,
                 _ => {}
             }
         }
-        Ok((answers, consistent))
     }
+}
+
+fn receive(socket: &Socket) -> io::Result<Vec<u8>> {
+    loop {
+        match socket.recv_from_full() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => return received.map(|(bytes, _)| bytes),
+        }
+    }
+}
+
+/// The messages of one datagram. One that cannot be read, as of a kernel that is newer than its decoder, costs no other.
+fn messages<T: NetlinkDeserializable>(bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<T>> {
+    /// Of `nlmsghdr`, which begins with the length of the whole message.
+    const HEADER: usize = 16;
+    let mut rest = bytes;
+    let next = move || {
+        let length = u32::from_ne_bytes(rest.first_chunk().copied()?) as usize;
+        let (message, others) = rest.split_at(length.next_multiple_of(4).max(HEADER).min(rest.len()));
+        rest = others;
+        Some(NetlinkMessage::<T>::deserialize(message))
+    };
+    std::iter::from_fn(next).filter_map(|message| {
+        message.inspect_err(|error| tracing::debug!("a message of the kernel is not understood: {error}")).ok()
+    })
 }
 
 /// Several orders in one `sendmsg`: the kernel carries all of them out before the system call returns, so
@@ -90,9 +136,7 @@ pub(super) fn orders_in_one_breath(
         bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
         message.serialize(&mut bytes[start..]);
     }
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
+    let socket = connect()?;
     socket.send(&bytes, 0)?;
     receive_results(&socket, count)
 }
@@ -100,16 +144,10 @@ pub(super) fn orders_in_one_breath(
 fn receive_results(socket: &Socket, count: usize) -> io::Result<Vec<io::Result<()>>> {
     let mut results = Vec::with_capacity(count);
     while results.len() < count {
-        let (bytes, _) = socket.recv_from_full()?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() && results.len() < count {
-            let message =
-                NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+        for message in messages::<RouteNetlinkMessage>(&receive(socket)?) {
             if let NetlinkPayload::Error(error) = &message.payload {
                 results.push(if error.code.is_some() { Err(error.to_io()) } else { Ok(()) });
             }
-            let length = (message.header.length as usize).next_multiple_of(4).max(16);
-            rest = rest.get(length..).unwrap_or(&[]);
         }
     }
     Ok(results)
