@@ -82,6 +82,9 @@ pub(crate) struct InitArgs {
 pub(crate) struct UpArgs {
     #[command(flatten)]
     pub(crate) common: v6tun_wire::UpArgs,
+    /// Do not undo everything where the SSH connection that this is typed over shows no sign of life after the changes
+    #[arg(long)]
+    pub(crate) no_safety: bool,
     /// Where clients find this server [default: as the configuration says]
     #[arg(long, value_name = "HOST[:PORT]")]
     pub(crate) endpoint: Option<ServerEndpoint>,

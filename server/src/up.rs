@@ -1,5 +1,6 @@
 //! `v6tun-server up`: prepares the host, serves, and restores the host.
 
+mod come_back;
 mod dry_run;
 mod leases;
 mod orders;
@@ -19,6 +20,7 @@ use crate::uplink::Uplink;
 use crate::uplink_guard::{self, Unlendable};
 use crate::uplink_plan;
 use anyhow::{Context, Result};
+use come_back::ComeBack;
 use serve::Server;
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
@@ -42,13 +44,18 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     }
     let state_dir = &global.state_dir;
     v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| {
-        serve_until_stopped(&config, state_dir, host).await
+        serve_until_stopped(&config, state_dir, !args.no_safety, host).await
     })
     .await
 }
 
 /// From the first look at the host to the last datagram.
-async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, Status>) -> Result<()> {
+async fn serve_until_stopped(
+    config: &Config,
+    state_dir: &Path,
+    is_safe: bool,
+    host: Host<'_, Status>,
+) -> Result<()> {
     let Host { network, journal, operator, tun: served } = host;
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
@@ -73,6 +80,7 @@ async fn serve_until_stopped(config: &Config, state_dir: &Path, host: Host<'_, S
         is_deaf: Cell::new(false),
         waiting: VecDeque::new(),
         unlent: HashMap::new(),
+        come_back: if is_safe { ComeBack::arm(&uplink)? } else { None },
     };
     server.announce();
     server.welcome_the_first(config);

@@ -4,6 +4,7 @@ mod address_conflicts;
 mod bad_input;
 mod client_service;
 mod clients;
+mod come_back;
 mod congestion_marks;
 mod demo;
 mod doctor;

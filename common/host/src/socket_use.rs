@@ -27,6 +27,8 @@ pub struct SocketUse {
     pub process: Option<String>,
     /// Whether it is an SSH server's: by the process's name, or by the port that the connection came in by.
     pub is_ssh: bool,
+    /// Bytes that the other end has acknowledged, of a TCP connection.
+    pub bytes_acked: Option<u64>,
 }
 
 /// A socket's transport protocol.
@@ -69,8 +71,8 @@ pub fn bound_sockets(addresses: &[Ipv6Addr]) -> io::Result<Vec<SocketUse>> {
             && socket.state != SocketState::Listening
             && ssh_ports.contains(&socket.local.port());
         let is_ssh = came_in || process.as_deref().is_some_and(is_sshd);
-        let Found { protocol, local, remote, state, .. } = socket;
-        uses.push(SocketUse { protocol, local, remote, state, process, is_ssh });
+        let Found { protocol, local, remote, state, bytes_acked, .. } = socket;
+        uses.push(SocketUse { protocol, local, remote, state, process, is_ssh, bytes_acked });
     }
     Ok(uses)
 }
@@ -117,6 +119,7 @@ mod tests {
         assert_eq!(connected.remote, Some(listener.local_addr().unwrap()));
         assert_eq!(connected.state, SocketState::Established);
         assert!(!connected.is_ssh);
+        assert!(connected.bytes_acked.is_some());
         assert_eq!(by_local(datagrams.local_addr().unwrap()).protocol, SocketProtocol::Udp);
     }
 

@@ -1,5 +1,6 @@
 //! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
+use super::come_back::ComeBack;
 use crate::ROLE;
 use crate::conflicts::Conflicts;
 use crate::lending::Lending;
@@ -45,6 +46,8 @@ pub(crate) struct Server<'a> {
     pub(crate) waiting: VecDeque<PublicKey>,
     /// What was said of each address that could not be lent, so that it is said once.
     pub(crate) unlent: HashMap<Ipv6Addr, String>,
+    /// Until the administrator's connection has proved to live through the changes.
+    pub(crate) come_back: Option<ComeBack>,
 }
 
 impl Server<'_> {
@@ -62,10 +65,10 @@ impl Server<'_> {
 
     /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.
     pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<Tun> {
-        let is_wanted = self.run(operator).await;
+        let ended = self.run(operator).await;
         self.roster.save_news();
         let tun = self.event_loop.stop().await?;
-        if !is_wanted {
+        if !ended? {
             bail!("the data path ended by itself");
         }
         info!("stopped serving");
@@ -73,7 +76,10 @@ impl Server<'_> {
     }
 
     /// Whether the end was wanted.
-    async fn run(&mut self, operator: &mut Operator<Status>) -> bool {
+    ///
+    /// # Errors
+    /// When the administrator may be locked out.
+    async fn run(&mut self, operator: &mut Operator<Status>) -> Result<bool> {
         let mut saves = interval(SAVE_NEWS);
         saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last_look = Instant::now();
@@ -83,14 +89,18 @@ impl Server<'_> {
         while !self.is_deaf.get() {
             tokio::select! {
                 wish = operator.next() => match wish {
-                    Wish::Stop => return true,
+                    Wish::Stop => return Ok(true),
                     Wish::Status(reply) => self.tell_status(reply).await,
                     Wish::Order(order, reply) => self.obey(order, reply).await,
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await,
-                    None => return false,
+                    None => return Ok(false),
                 },
+                proof = prove(&mut self.come_back) => {
+                    proof?;
+                    self.come_back = None;
+                }
                 finding = self.probes.next() => self.handle_finding(finding).await,
                 () = self.watch.changed(), if !has_changed => {
                     has_changed = true;
@@ -105,7 +115,7 @@ impl Server<'_> {
                 _ = saves.tick() => self.save_and_forget(),
             }
         }
-        false
+        Ok(false)
     }
 
     fn save_and_forget(&mut self) {
@@ -159,5 +169,13 @@ impl Server<'_> {
         };
         // Whoever asked may have gone: then nobody misses the answer.
         let _unasked = reply.send(response);
+    }
+}
+
+/// Never, where nobody has to prove anything.
+async fn prove(come_back: &mut Option<ComeBack>) -> Result<()> {
+    match come_back {
+        Some(come_back) => come_back.proof().await,
+        None => std::future::pending().await,
     }
 }

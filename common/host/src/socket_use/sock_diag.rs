@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET6, IPPROTO_TCP, IPPROTO_UDP};
-use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponseHeader, SocketId, StateFlags};
+use netlink_packet_sock_diag::inet::nlas::Nla;
+use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, InetResponse, SocketId, StateFlags};
 use netlink_sys::{Socket, SocketAddr as NetlinkAddr, protocols::NETLINK_SOCK_DIAG};
 
 use super::{SocketProtocol, SocketState};
@@ -25,6 +26,8 @@ pub(super) struct Found {
     pub(super) remote: Option<SocketAddr>,
     pub(super) state: SocketState,
     pub(super) inode: u32,
+    /// Of TCP.
+    pub(super) bytes_acked: Option<u64>,
 }
 
 impl Found {
@@ -45,14 +48,17 @@ pub(super) fn dump() -> io::Result<Vec<Found>> {
 }
 
 fn dump_protocol(protocol: SocketProtocol) -> io::Result<Vec<Found>> {
-    let (number, states) = match protocol {
-        SocketProtocol::Tcp => (IPPROTO_TCP, StateFlags::all() - StateFlags::TIME_WAIT - StateFlags::CLOSE),
-        SocketProtocol::Udp => (IPPROTO_UDP, StateFlags::all()),
+    let (number, states, extensions) = match protocol {
+        SocketProtocol::Tcp => {
+            let live = StateFlags::all() - StateFlags::TIME_WAIT - StateFlags::CLOSE;
+            (IPPROTO_TCP, live, ExtensionFlags::INFO)
+        }
+        SocketProtocol::Udp => (IPPROTO_UDP, StateFlags::all(), ExtensionFlags::empty()),
     };
     let mut message = NetlinkMessage::from(SockDiagMessage::InetRequest(InetRequest {
         family: AF_INET6,
         protocol: number,
-        extensions: ExtensionFlags::empty(),
+        extensions,
         states,
         socket_id: SocketId::new_v6(),
     }));
@@ -79,7 +85,7 @@ fn receive(socket: &Socket, protocol: SocketProtocol) -> io::Result<Vec<Found>> 
                 NetlinkPayload::Done(_) => return Ok(sockets),
                 NetlinkPayload::Error(error) => return Err(error.to_io()),
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
-                    sockets.push(found(protocol, &response.header));
+                    sockets.push(found(protocol, &response));
                 }
                 _ => {}
             }
@@ -89,7 +95,8 @@ fn receive(socket: &Socket, protocol: SocketProtocol) -> io::Result<Vec<Found>> 
     }
 }
 
-fn found(protocol: SocketProtocol, header: &InetResponseHeader) -> Found {
+fn found(protocol: SocketProtocol, response: &InetResponse) -> Found {
+    let header = &response.header;
     let id = &header.socket_id;
     let end = |address, port| match address {
         IpAddr::V6(address) => {
@@ -104,5 +111,22 @@ fn found(protocol: SocketProtocol, header: &InetResponseHeader) -> Found {
         _ => SocketState::Other,
     };
     let remote = (id.destination_port != 0).then(|| end(id.destination_address, id.destination_port));
-    Found { protocol, local: end(id.source_address, id.source_port), remote, state, inode: header.inode }
+    Found {
+        protocol,
+        local: end(id.source_address, id.source_port),
+        remote,
+        state,
+        inode: header.inode,
+        bytes_acked: bytes_acked(&response.nlas),
+    }
+}
+
+/// `tcpi_bytes_acked` of `struct tcp_info` (linux/tcp.h), since Linux 4.1.
+fn bytes_acked(attributes: &[Nla]) -> Option<u64> {
+    const PLACE: usize = 120;
+    let info = attributes.iter().find_map(|attribute| match attribute {
+        Nla::TcpInfo(info) => Some(info),
+        _ => None,
+    })?;
+    Some(u64::from_ne_bytes(info.get(PLACE..PLACE + 8)?.try_into().ok()?))
 }

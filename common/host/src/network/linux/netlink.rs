@@ -112,7 +112,9 @@ fn messages<T: NetlinkDeserializable>(bytes: &[u8]) -> impl Iterator<Item = Netl
         Some(NetlinkMessage::<T>::deserialize(message))
     };
     std::iter::from_fn(next).filter_map(|message| {
-        message.inspect_err(|error| tracing::debug!("a message of the kernel is not understood: {error}")).ok()
+        message
+            .inspect_err(|error| tracing::debug!("a message of the kernel is not understood: {error}"))
+            .ok()
     })
 }
 
