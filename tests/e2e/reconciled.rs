@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, leasable};
-use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
+use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::product::Deployment;
 
 use crate::tools::must_reach;
@@ -96,23 +96,50 @@ fn after_down_a_renamed_uplink_is_as_it_would_be_without_the_server() -> Result<
 }
 
 #[test]
-fn an_uplink_that_was_down_serves_its_leases_again() -> Result<()> {
+fn a_hundred_flaps_of_the_uplink_leave_the_leases_in_place_and_cost_nothing() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let deployment = Deployment::install(lab)?;
-        let _running = [deployment.server.up()?, deployment.pc.up()?];
+        let server = deployment.server.up()?;
+        let _clients = [deployment.pc.up()?, deployment.laptop.up()?];
         must_reach(&lab.pc, SITE_IPV6)?;
         // What else goes with a link that is down is its configuration's business.
         let routes = lab.vps.output("ip -4 route show default")?;
         lab.vps.set_sysctls(&[("net/ipv6/conf/ens3/keep_addr_on_down", "1")])?;
-        for _ in 0..20 {
+        let before = Cost::of(&server)?;
+        for _ in 0..100 {
             lab.vps.ip("link set ens3 down\nlink set ens3 up")?;
         }
         lab.vps.ip(&format!("route replace {}", routes.trim()))?;
-        wait_until("the site", PATIENCE, || {
-            Ok(lab.pc.run(&format!("ping -n -c 1 -W 1 {SITE_IPV6}"))?.success())
-        })?;
-        must_reach(&lab.site, leasable(0))
+        for (number, pc) in [(0, &lab.pc), (1, &lab.laptop)] {
+            wait_until("the site", PATIENCE, || {
+                Ok(pc.run(&format!("ping -n -c 1 -W 1 {SITE_IPV6}"))?.success())
+            })?;
+            must_reach(&lab.site, leasable(number))?;
+        }
+        let after = Cost::of(&server)?;
+        ensure!(after.descriptors == before.descriptors, "{before:?}, then {after:?}");
+        ensure!(after.resident_kib < before.resident_kib + 2048, "{before:?}, then {after:?}");
+        Ok(())
     })
+}
+
+/// What a process has of the kernel.
+#[derive(Debug)]
+struct Cost {
+    descriptors: usize,
+    resident_kib: u64,
+}
+
+impl Cost {
+    fn of(process: &Process) -> Result<Self> {
+        let folder = format!("/proc/{}", process.id());
+        let status = fs::read_to_string(format!("{folder}/status"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(Self {
+            descriptors: fs::read_dir(format!("{folder}/fd"))?.count(),
+            resident_kib: resident.trim().trim_end_matches(" kB").parse()?,
+        })
+    }
 }
 
 /// A link that is up keeps its name with older kernels.

@@ -1,5 +1,6 @@
 //! Whatever ends the server, the VPS is as it was found.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
@@ -95,6 +96,55 @@ fn a_second_server_is_refused_and_touches_nothing() -> Result<()> {
         ensure!(server.is_running()?, "the first one ended");
         Ok(())
     })
+}
+
+#[test]
+fn what_a_dry_run_prints_is_what_is_done_and_no_setting_else_changes() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let printed = deployment.server.run("up --dry-run")?.stdout;
+        let planned: Vec<&str> = printed
+            .lines()
+            .filter(|line| {
+                !line.starts_with("# at start")
+                    && !line.starts_with("# when")
+                    && !line.starts_with("ip tuntap")
+            })
+            .collect();
+        let before = settings(lab)?;
+        let server = deployment.server.up()?;
+        let _clients = (deployment.pc.up()?, deployment.laptop.up()?);
+        let after = settings(lab)?;
+
+        let said = server.stderr();
+        let done: Vec<&str> =
+            said.lines().map(|line| line.split_once(" INFO ").map_or(line, |(_, text)| text)).collect();
+        let mut rest = done.iter();
+        for line in &planned {
+            ensure!(rest.any(|done| done == line), "planned, and not done in this order: {line}\n{said}");
+        }
+        let is_change = |line: &&&str| {
+            ["ip ", "sysctl ", "nft ", "# unsolicited"].iter().any(|start| line.starts_with(start))
+        };
+        assert_eq!(done.iter().filter(is_change).count(), planned.iter().filter(is_change).count(), "{said}");
+
+        let changed =
+            before.iter().filter(|(name, value)| after.get(*name) != Some(value)).map(|(name, _)| name);
+        let written: BTreeSet<&str> = planned
+            .iter()
+            .filter_map(|line| line.strip_prefix("sysctl -w ")?.split('=').next())
+            .filter(|name| before.contains_key(*name))
+            .collect();
+        assert_eq!(changed.map(String::as_str).collect::<BTreeSet<_>>(), written);
+        Ok(())
+    })
+}
+
+/// All settings of IPv6 on the VPS, by name.
+fn settings(lab: &Lab) -> Result<BTreeMap<String, String>> {
+    let said = lab.vps.output("sysctl -a -r ^net.ipv6.(conf|neigh)")?;
+    let settings = said.lines().filter_map(|line| line.split_once(" = "));
+    Ok(settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::uplink_plan;
 use anyhow::Result;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use v6tun_host::network::{Network, Requirement, plan};
+use v6tun_host::network::{Network, Observed, Requirement, SysctlKey, plan};
 use v6tun_proto::ClientEntry;
 use v6tun_wire::{Folders, GlobalArgs, OrFail, refuse_unless_untouched};
 
@@ -36,9 +36,25 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
 }
 
 async fn write_changes(network: &Network, desired: &[Requirement], text: &mut String) -> Result<()> {
-    let observed = network.observe(desired).await?;
+    let mut observed = network.observe(desired).await?;
+    foresee_settings(network, desired, &mut observed)?;
     for change in plan(desired, &observed) {
         let _infallible = writeln!(text, "{change}");
+    }
+    Ok(())
+}
+
+/// A link that does not exist yet will begin with the settings of `default` (`net/ipv6/addrconf.c`, `ipv6_add_dev`).
+fn foresee_settings(network: &Network, desired: &[Requirement], observed: &mut Observed) -> Result<()> {
+    for requirement in desired {
+        let Requirement::Sysctl { key, .. } = requirement else { continue };
+        let Some((link, name)) = key.as_ipv6_conf() else { continue };
+        if observed.sysctl(key).is_none()
+            && observed.link(link).is_none()
+            && let Some(value) = network.sysctl(&SysctlKey::ipv6_conf("default", name)?)?
+        {
+            observed.sysctls.insert(key.clone(), value);
+        }
     }
     Ok(())
 }
