@@ -5,6 +5,7 @@
 mod raw;
 
 use crate::endpoint::ServerEndpoint;
+use crate::inbound::Inbound;
 use anyhow::Result;
 use raw::{RawClient, RawConfig, refusal};
 use serde::Deserialize;
@@ -100,6 +101,7 @@ pub(crate) struct ConfiguredClient {
     pub(crate) preshared_key: Option<PresharedKey>,
     /// The address that it has to get; `None`: one of the pool's.
     pub(crate) fixed: Option<Ipv6Addr>,
+    pub(crate) inbound: Inbound,
 }
 
 impl Config {
@@ -190,13 +192,14 @@ impl RawClient {
             let what = format!("public-key of client {:?}: it is this server's own", self.name);
             return Err(refusal(path, what, "put the PC's there: v6tun pubkey < client.key"));
         }
+        let inbound = self.inbound().unwrap_or_default();
         let preshared_key = self
             .preshared_key_file
             .map(|file| key_file::read_preshared_key(&config_file::resolve(path, &file)))
             .transpose()
             .or_misconfigured()?;
         let Self { name, public_key, address: fixed, .. } = self;
-        Ok(ConfiguredClient { name, public_key, preshared_key, fixed })
+        Ok(ConfiguredClient { name, public_key, preshared_key, fixed, inbound })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Ndp};
 use crate::likely_owner::advice;
+use crate::packet_filter::Guarded;
 use crate::tug_of_war::{Judged, TugOfWar};
 use crate::uplink::Uplink;
 use crate::{packet_filter, uplink_guard, uplink_plan};
@@ -21,6 +22,8 @@ pub(crate) struct Lending<'a> {
     uplink: Uplink,
     /// What must be true before the first lease.
     startup: Vec<Requirement>,
+    /// Whom not everything may come in to.
+    guarded: Vec<Guarded>,
     /// What must be true for each lease, in the order of their beginnings.
     leases: Vec<(Ipv6Addr, Vec<Requirement>)>,
     /// Answers for the leases on the uplink, where the kernel does not.
@@ -38,19 +41,40 @@ impl<'a> Lending<'a> {
         journal: &'a mut Journal,
         config: &'a Config,
         uplink: &Uplink,
-    ) -> Self {
-        Self {
+        guarded: Vec<Guarded>,
+    ) -> Result<Self> {
+        let packet_filter = packet_filter::requirements(config, uplink, &guarded)?;
+        Ok(Self {
             network,
             journal,
             config,
             uplink: uplink.clone(),
             tug_of_war: TugOfWar::default(),
-            startup: uplink_plan::startup(config, uplink, packet_filter::requirements(config, uplink)),
+            startup: uplink_plan::startup(config, uplink, packet_filter),
+            guarded,
             leases: Vec::new(),
             responder: None,
             unreleased: Vec::new(),
             unrepaired: Vec::new(),
+        })
+    }
+
+    /// Sees to it that only answers come in to these clients, and everything to all others.
+    pub(crate) async fn guard(&mut self, guarded: Vec<Guarded>) -> Result<()> {
+        if guarded == self.guarded {
+            return Ok(());
         }
+        let Some(table) = packet_filter::own_table(self.config, &self.uplink, &guarded)? else {
+            self.guarded = guarded;
+            return Ok(());
+        };
+        make_true(self.network, self.journal, std::slice::from_ref(&table)).await?;
+        match self.startup.iter_mut().find(|required| matches!(required, Requirement::FilterTable(_))) {
+            Some(former) => *former = table,
+            None => self.startup.push(table),
+        }
+        self.guarded = guarded;
+        Ok(())
     }
 
     /// Makes the host what it must be before the first lease.
@@ -183,7 +207,7 @@ impl<'a> Lending<'a> {
         {
             requirement.rename_link(&from, &to);
             if let (Requirement::FilterTable(table), Some(anew)) =
-                (&mut *requirement, packet_filter::table(self.config, &self.uplink))
+                (&mut *requirement, packet_filter::table(self.config, &self.uplink, &self.guarded))
             {
                 *table = anew;
             }

@@ -13,6 +13,7 @@ mod doctor;
 mod endpoint;
 mod export;
 mod host_shape;
+mod inbound;
 mod init;
 mod lending;
 mod likely_owner;

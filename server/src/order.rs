@@ -1,6 +1,7 @@
 //! What the administrator orders, and what is answered: over the control socket, or done alone on the files where
 //! no server runs.
 
+use crate::inbound::Inbound;
 use crate::state::InvitationStatus;
 use crate::status::Status;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub(crate) enum Order {
     Revoke(String),
     /// Give a client another address.
     Move { name: String, address: Ipv6Addr },
+    /// Say what comes in to a client.
+    Inbound { name: String, inbound: Inbound },
 }
 
 /// What an order came to.
@@ -101,6 +104,8 @@ pub(crate) struct ClientInfo {
     pub(crate) since: Option<u64>,
     /// Where it was last heard from.
     pub(crate) endpoint: Option<SocketAddr>,
+    /// What others may begin towards it.
+    pub(crate) inbound: Inbound,
 }
 
 /// How somebody became a client.

@@ -13,6 +13,7 @@ mod tests;
 
 use crate::config::{Config, ConfiguredClient};
 use crate::order::{Answer, ClientInfo, Order, Origin};
+use crate::packet_filter::Guarded;
 use crate::state::{
     InvitationStatus, MAX_CLIENTS, Refusal, State, StateStore, StoredClient, StoredInvitation,
 };
@@ -121,6 +122,11 @@ impl<'a> Roster<'a> {
         entries(self.config, &self.addresses, &self.state)
     }
 
+    /// Whom not everything may come in to.
+    pub(crate) fn guarded(&self) -> Vec<Guarded> {
+        guarded(self.config, &self.addresses, &self.state)
+    }
+
     /// Who may ask to be enrolled, or is to be told why not.
     pub(crate) fn invitations(&self) -> Vec<InvitationEntry> {
         let invitations = self.state.invitations.iter();
@@ -209,6 +215,7 @@ impl<'a> Roster<'a> {
             Order::Rename { old, new } => self.rename(&old, &new),
             Order::Revoke(name) => self.revoke(&name),
             Order::Move { name, address } => self.move_to(&name, address),
+            Order::Inbound { name, inbound } => self.set_inbound(&name, inbound),
         }
     }
 
@@ -257,6 +264,7 @@ impl<'a> Roster<'a> {
             origin: if client.invitation.is_some() { Origin::Enrolled } else { Origin::Added },
             since: Some(client.since),
             endpoint: self.endpoint_of(&client.public_key),
+            inbound: client.inbound.clone(),
         }
     }
 
@@ -274,6 +282,13 @@ fn entries(config: &Config, addresses: &[Ipv6Addr], state: &State) -> Vec<Client
         address: *address,
     });
     of_file.chain(state.clients.iter().map(entry_of)).collect()
+}
+
+fn guarded(config: &Config, addresses: &[Ipv6Addr], state: &State) -> Vec<Guarded> {
+    let of_file = config.clients.iter().zip(addresses).map(|(client, address)| (*address, &client.inbound));
+    let stored = state.clients.iter().map(|client| (client.address, &client.inbound));
+    let guarded = of_file.chain(stored).filter(|(_, inbound)| !inbound.is_open());
+    guarded.map(|(address, inbound)| Guarded { address, inbound: inbound.clone() }).collect()
 }
 
 fn entry_of(client: &StoredClient) -> ClientEntry {

@@ -21,6 +21,7 @@ mod invitations;
 mod refusal;
 mod store;
 
+use crate::inbound::Inbound;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv6Addr, SocketAddr};
 use v6tun_keys::{InvitationId, PresharedKey, PublicKey};
@@ -65,6 +66,8 @@ pub(crate) struct StoredClient {
     pub(crate) invitation: Option<InvitationId>,
     /// When it was enrolled or added.
     pub(crate) since: u64,
+    #[serde(default, skip_serializing_if = "Inbound::is_open")]
+    pub(crate) inbound: Inbound,
 }
 
 /// The address that a client of `server.toml` was lent.

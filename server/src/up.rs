@@ -65,7 +65,7 @@ async fn serve_until_stopped(
     let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
     // Before the first look that is acted on, so that nothing is missed in between.
     let watch = AddressWatch::open()?;
-    let mut lending = Lending::new(network, journal, config, &uplink);
+    let mut lending = Lending::new(network, journal, config, &uplink, roster.guarded())?;
     lending.prepare().await.context("cannot prepare the host")?;
     let (event_loop, events) = EventLoop::start(tunnel(config, &roster, &uplink)?, tun, socket)?;
     let mut server = Server {

@@ -186,6 +186,7 @@ fn in_use(socket: &SocketUse) -> anyhow::Error {
 mod tests {
     use super::*;
     use crate::config::ConfiguredClient;
+    use crate::inbound::Inbound;
     use v6tun_host::network::{DefaultRoute, InterfaceAddress, Link};
     use v6tun_keys::PublicKey;
 
@@ -225,6 +226,7 @@ mod tests {
             public_key: PublicKey::from_bytes([9; 32]),
             preshared_key: None,
             fixed: Some(fixed.parse().unwrap()),
+            inbound: Inbound::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod every_system_call;
 mod first_ping;
 mod host_firewall;
 mod idle;
+mod inbound_policy;
 mod interop;
 mod invitations;
 mod lease_start;

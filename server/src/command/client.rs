@@ -1,15 +1,18 @@
-//! `v6tun-server client add | list | rename | revoke | move | export`.
+//! `v6tun-server client add | list | rename | revoke | move | inbound | export`.
 
 use super::export::ExportArgs;
 use super::invite::client_name;
 use super::{export, load_config, order, say, unexpected, utc};
+use crate::inbound::{Inbound, Policy};
 use crate::order::{Answer, ClientInfo, NewClient, Order, Origin};
 use anyhow::Result;
 use clap::Subcommand;
 use std::io::{self, Write};
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+use v6tun_cli::Failure;
 use v6tun_cli::table::Table;
+use v6tun_host::network::PortRange;
 use v6tun_keys::{PublicKey, key_file};
 use v6tun_wire::{GlobalArgs, OrFail};
 
@@ -57,6 +60,19 @@ pub(crate) enum ClientCommand {
         /// One of the pool that is free
         address: Ipv6Addr,
     },
+    /// Say what others may begin towards a client, at once and also for one that is connected
+    Inbound {
+        /// The client's name, or its public key
+        name: String,
+        /// `allow`: everything, as at any public address; `established`: answers, pings, and the ports that are listed
+        policy: Policy,
+        /// TCP ports that are open all the same, as 22 or 8000-8010
+        #[arg(long, value_name = "PORTS", num_args = 1.., value_delimiter = ',')]
+        tcp: Vec<PortRange>,
+        /// UDP ports that are open all the same
+        #[arg(long, value_name = "PORTS", num_args = 1.., value_delimiter = ',')]
+        udp: Vec<PortRange>,
+    },
     /// Print a wg-quick configuration, for a stock WireGuard client
     Export(ExportArgs),
 }
@@ -97,6 +113,13 @@ pub(crate) async fn run(global: &GlobalArgs, command: &ClientCommand) -> Result<
             };
             say(&format!("{} has the address {} now{stock}", client.name, client.address));
         }
+        ClientCommand::Inbound { name, policy, tcp, udp } => {
+            let inbound = Inbound::new(*policy, tcp, udp).map_err(|why| {
+                Failure::usage(why).with_hint("`established` closes the others; `allow` needs no ports")
+            })?;
+            let client = told(global, Order::Inbound { name: name.clone(), inbound }).await?;
+            say(&format!("to {} comes in: {}", client.name, client.inbound));
+        }
         ClientCommand::Export(args) => export::run(global, &load_config(global)?, args).await?,
     }
     Ok(())
@@ -113,11 +136,12 @@ fn to_text(all: &[ClientInfo]) -> String {
     if all.is_empty() {
         return "there is no client yet\n".to_owned();
     }
-    let mut table = Table::new(["name", "address", "by", "since", "public key"]);
+    let mut table = Table::new(["name", "address", "by", "since", "inbound", "public key"]);
     for client in all {
         let since = client.since.map(utc).unwrap_or_default();
         let (address, key) = (client.address.to_string(), client.public_key.to_string());
-        table.row([client.name.clone(), address, client.origin.as_str().to_owned(), since, key]);
+        let (origin, inbound) = (client.origin.as_str().to_owned(), client.inbound.to_string());
+        table.row([client.name.clone(), address, origin, since, inbound, key]);
     }
     table.to_string()
 }

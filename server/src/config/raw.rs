@@ -2,6 +2,7 @@
 
 use super::{Firewall, Forwarding, Ndp};
 use crate::endpoint::ServerEndpoint;
+use crate::inbound::{Inbound, Policy};
 use crate::uplink::is_global;
 use anyhow::Result;
 use serde::Deserialize;
@@ -9,6 +10,7 @@ use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::Failure;
+use v6tun_host::network::{PortRange, deserialize_ports};
 use v6tun_host::tun;
 use v6tun_keys::{PublicKey, is_client_name};
 use v6tun_proto::lease::{Pool, PoolPrefix};
@@ -65,6 +67,19 @@ pub(super) struct RawClient {
     pub(super) public_key: PublicKey,
     pub(super) address: Option<Ipv6Addr>,
     pub(super) preshared_key_file: Option<PathBuf>,
+    #[serde(default)]
+    inbound: Policy,
+    #[serde(default, deserialize_with = "deserialize_ports")]
+    inbound_tcp: Vec<PortRange>,
+    #[serde(default, deserialize_with = "deserialize_ports")]
+    inbound_udp: Vec<PortRange>,
+}
+
+impl RawClient {
+    /// What comes in to it.
+    pub(super) fn inbound(&self) -> Result<Inbound, &'static str> {
+        Inbound::new(self.inbound, &self.inbound_tcp, &self.inbound_udp)
+    }
 }
 
 impl RawConfig {
@@ -144,6 +159,12 @@ impl RawConfig {
                 return refuse(
                     format!("{name:?} is no client name"),
                     "1 to 63 of a-z, 0-9 and -, such as \"pc\"",
+                );
+            }
+            if let Err(why) = client.inbound() {
+                return refuse(
+                    format!("client {name:?}: {why}"),
+                    "`inbound = \"established\"` closes the others",
                 );
             }
             if !names.insert(name) {

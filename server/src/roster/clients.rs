@@ -2,7 +2,9 @@
 
 use super::{Effect, Roster, entry_of, now};
 use crate::config::ConfiguredClient;
+use crate::inbound::Inbound;
 use crate::order::{Answer, ClientInfo, NewClient, Origin};
+use crate::packet_filter::Guarded;
 use crate::state::{InvitationStatus, Refusal, StoredClient};
 use anyhow::Result;
 use std::net::Ipv6Addr;
@@ -26,6 +28,7 @@ impl Roster<'_> {
             origin: Origin::File,
             since: None,
             endpoint: self.endpoint_of(&client.public_key),
+            inbound: client.inbound.clone(),
         }
     }
 
@@ -62,7 +65,15 @@ impl Roster<'_> {
         };
         let NewClient { name, public_key, preshared_key, .. } = new;
         let since = now();
-        let client = StoredClient { name, public_key, preshared_key, address, invitation: None, since };
+        let client = StoredClient {
+            name,
+            public_key,
+            preshared_key,
+            address,
+            invitation: None,
+            since,
+            inbound: Inbound::default(),
+        };
         // Who names the key needs nobody to bring one.
         let promise = self.state.open_invitation_for(&client.name, since).map(|promise| promise.id);
         self.change(|state| {
@@ -105,6 +116,31 @@ impl Roster<'_> {
         info!(client = name, %from, to = %address, "moved to another address");
         let answer = Answer::Client(self.info_of_stored(self.stored(&name)?));
         Ok((answer, Effect::Moved { client, to: address }))
+    }
+
+    pub(super) fn set_inbound(&mut self, which: &str, inbound: Inbound) -> Result<(Answer, Effect)> {
+        let name = self.guardable(which)?;
+        info!(client = name, %inbound, "comes in");
+        self.change(|state| state.set_inbound(&name, inbound))?;
+        Ok((Answer::Client(self.info_of_stored(self.stored(&name)?)), Effect::None))
+    }
+
+    /// The name of a client of which an order may say what comes in.
+    fn guardable(&self, which: &str) -> Result<String> {
+        self.refuse_configured(which, "guarded")?;
+        Ok(self.stored(which)?.name.clone())
+    }
+
+    /// Whom not everything may come in to, if that were so of this client.
+    pub(crate) fn guarded_with(&self, which: &str, inbound: &Inbound) -> Result<Vec<Guarded>> {
+        let name = self.guardable(which)?;
+        let address = self.stored(&name)?.address;
+        let mut guarded = self.guarded();
+        guarded.retain(|client| client.address != address);
+        if !inbound.is_open() {
+            guarded.push(Guarded { address, inbound: inbound.clone() });
+        }
+        Ok(guarded)
     }
 
     /// Whose address would change, if that address may be given to it.

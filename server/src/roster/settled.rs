@@ -2,6 +2,7 @@
 
 use super::{entries, now};
 use crate::config::Config;
+use crate::packet_filter::Guarded;
 use crate::state::{State, StoredLease};
 use crate::uplink_guard::Unlendable;
 use anyhow::Result;
@@ -90,6 +91,11 @@ impl Settled {
     }
 
     /// Everybody who may have a session.
+    /// Whom not everything may come in to.
+    pub(crate) fn guarded(&self, config: &Config) -> Vec<Guarded> {
+        super::guarded(config, &self.addresses, &self.state)
+    }
+
     pub(crate) fn entries(&self, config: &Config) -> Vec<ClientEntry> {
         entries(config, &self.addresses, &self.state)
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::inbound::Inbound;
 use crate::order::{NewClient, NewInvitation};
 use crate::state::InvitationStatus;
 use std::collections::HashSet;
@@ -21,6 +22,7 @@ fn config(pool: u16) -> Config {
         public_key: key(200),
         preshared_key: None,
         fixed: Some(address(1)),
+        inbound: Inbound::default(),
     };
     Config {
         pool: Pool::Listed((1..=pool).map(address).collect()),
@@ -212,8 +214,13 @@ fn what_a_client_has_it_keeps_whatever_comes_and_goes_around_it() {
     roster.carry_out(Order::Revoke("a".to_owned())).unwrap();
     let before: HashSet<_> = roster.entries().into_iter().map(|entry| (entry.name, entry.address)).collect();
     drop(roster);
-    let second =
-        ConfiguredClient { name: "new".to_owned(), public_key: key(201), preshared_key: None, fixed: None };
+    let second = ConfiguredClient {
+        name: "new".to_owned(),
+        public_key: key(201),
+        preshared_key: None,
+        fixed: None,
+        inbound: Inbound::default(),
+    };
     rig.config.clients.insert(0, second);
     let after: HashSet<_> =
         rig.open().entries().into_iter().map(|entry| (entry.name, entry.address)).collect();
@@ -243,8 +250,13 @@ fn an_address_in_use_is_passed_over_and_named_where_nothing_else_is_left() {
     let roster = Roster::open(&rig.config, rig.folder.path(), used(1)).unwrap();
     assert_eq!(roster.entries()[0].address, address(2));
     drop(roster);
-    let second =
-        ConfiguredClient { name: "new".to_owned(), public_key: key(201), preshared_key: None, fixed: None };
+    let second = ConfiguredClient {
+        name: "new".to_owned(),
+        public_key: key(201),
+        preshared_key: None,
+        fixed: None,
+        inbound: Inbound::default(),
+    };
     rig.config.clients.push(second);
     let error = Roster::open(&rig.config, rig.folder.path(), used(1)).unwrap_err();
     assert_eq!(error.to_string(), "SSH uses it");
@@ -267,8 +279,13 @@ fn a_name_that_the_file_has_taken_since_is_the_files() {
     roster.carry_out(Order::Invite(invitation(1, "pc"))).unwrap();
     drop(roster);
     for (name, n) in [("tv", 201), ("pc", 202)] {
-        let client =
-            ConfiguredClient { name: name.to_owned(), public_key: key(n), preshared_key: None, fixed: None };
+        let client = ConfiguredClient {
+            name: name.to_owned(),
+            public_key: key(n),
+            preshared_key: None,
+            fixed: None,
+            inbound: Inbound::default(),
+        };
         rig.config.clients.push(client);
     }
     let mut roster = rig.open();
@@ -280,8 +297,13 @@ fn a_name_that_the_file_has_taken_since_is_the_files() {
 fn what_stands_in_the_file_holds_for_a_key_that_was_added_before() {
     let mut rig = Rig::new(4);
     rig.open().carry_out(added("tv", 20, None)).unwrap();
-    let filed =
-        ConfiguredClient { name: "telly".to_owned(), public_key: key(20), preshared_key: None, fixed: None };
+    let filed = ConfiguredClient {
+        name: "telly".to_owned(),
+        public_key: key(20),
+        preshared_key: None,
+        fixed: None,
+        inbound: Inbound::default(),
+    };
     rig.config.clients.push(filed);
     let names: Vec<_> = rig.open().entries().into_iter().map(|entry| entry.name).collect();
     assert_eq!(names, ["filed", "telly"]);

@@ -2,6 +2,7 @@
 
 use super::refusal::Holder;
 use super::{MAX_CLIENTS, MAX_ENDPOINTS, Refusal, State, StoredClient, StoredEndpoint, StoredLease};
+use crate::inbound::Inbound;
 use std::net::{Ipv6Addr, SocketAddr};
 use v6tun_keys::{PublicKey, is_client_name};
 
@@ -48,6 +49,13 @@ impl State {
         let number = self.number_of(name)?;
         self.require_free_address(address, &self.clients[number].public_key)?;
         Ok(std::mem::replace(&mut self.clients[number].address, address))
+    }
+
+    /// Says what comes in to a client.
+    pub(crate) fn set_inbound(&mut self, name: &str, inbound: Inbound) -> Result<(), Refusal> {
+        let number = self.number_of(name)?;
+        self.clients[number].inbound = inbound;
+        Ok(())
     }
 
     /// Remembers what a client of `server.toml` was lent.

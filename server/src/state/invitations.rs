@@ -1,6 +1,7 @@
 //! Operations on invitations.
 
 use super::{InvitationEnd, MAX_INVITATIONS, Refusal, State, StoredClient, StoredInvitation};
+use crate::inbound::Inbound;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
@@ -110,6 +111,7 @@ impl State {
             address,
             invitation: Some(id),
             since: now,
+            inbound: Inbound::default(),
         };
         if let Err(refusal) = self.add_client(client) {
             self.invitations[number].end = None;

@@ -1,6 +1,8 @@
 //! What the tests of the state share, and the operations' own.
 
 use super::*;
+use crate::inbound::{Inbound, MAX_RANGES, Policy};
+use v6tun_host::network::PortRange;
 
 mod clients;
 mod invitations;
@@ -34,6 +36,7 @@ pub(super) fn client(name: &str, number: u16) -> StoredClient {
         address: address(number),
         invitation: None,
         since: NOW,
+        inbound: Inbound::default(),
     }
 }
 
@@ -69,6 +72,8 @@ pub(super) fn state() -> State {
 pub(super) fn largest_state() -> State {
     let mut state = State::default();
     let name = |number: usize| format!("{number:063}");
+    let ports: Vec<PortRange> =
+        (0..MAX_RANGES as u16).map(|n| PortRange::new(10_000 + 10 * n, 10_001 + 10 * n).unwrap()).collect();
     for number in 0..MAX_CLIENTS {
         let n = u16::try_from(number).unwrap();
         let long =
@@ -78,6 +83,7 @@ pub(super) fn largest_state() -> State {
             preshared_key: Some(psk(1)),
             address: long(0x1111),
             invitation: Some(id(1)),
+            inbound: Inbound { policy: Policy::Established, tcp: ports.clone(), udp: ports.clone() },
             ..client("x", n)
         });
         state.leases.push(StoredLease { public_key: key(0x10_0000 + u32::from(n)), address: long(0x2222) });

@@ -21,11 +21,12 @@ pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
     uplink_guard::check(config, &uplink)?;
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
-    let startup = uplink_plan::startup(config, &uplink, packet_filter::requirements(config, &uplink));
-    write_changes(&network, &startup, &mut text).await?;
-    let mut lent = Vec::new();
     let state = StateStore::peek(&global.state_dir).or_failed()?;
     let settled = Settled::of(config, &state, &Unlendable::of(config, &uplink)?)?;
+    let packet_filter = packet_filter::requirements(config, &uplink, &settled.guarded(config))?;
+    let startup = uplink_plan::startup(config, &uplink, packet_filter);
+    write_changes(&network, &startup, &mut text).await?;
+    let mut lent = Vec::new();
     for ClientEntry { name, address, .. } in settled.entries(config) {
         let _infallible = writeln!(text, "# when {name} connects");
         lent.push(address);

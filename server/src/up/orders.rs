@@ -51,7 +51,20 @@ impl Server<'_> {
                 });
                 self.write_down(Order::AddClient(new)).await
             }
+            Order::Inbound { name, inbound } => {
+                // What the host cannot see to is not promised.
+                let guarded = self.roster.guarded_with(&name, &inbound)?;
+                self.lending.guard(guarded).await?;
+                self.write_down(Order::Inbound { name, inbound }).await
+            }
             other => self.write_down(other).await,
+        }
+    }
+
+    /// Whoever came, went or moved is guarded where it is now; also where an order about it came to nothing.
+    pub(super) async fn guard(&mut self) {
+        if let Err(error) = self.lending.guard(self.roster.guarded()).await {
+            warn!("{error:#}");
         }
     }
 

@@ -87,6 +87,7 @@ impl Server<'_> {
         // Whether the kernel has told of something since the last look.
         let mut has_changed = false;
         while !self.is_deaf.get() {
+            self.guard().await;
             tokio::select! {
                 wish = operator.next() => match wish {
                     Wish::Stop => return Ok(true),

@@ -196,6 +196,8 @@ impl Change {
                 let same = InterfaceAddress { valid, preferred, ..address.clone() };
                 link == newer_link && order == newer_order && same == *newer_address
             }
+            // It takes the former one's place, and is taken back by the same deletion.
+            (Self::SetFilterTable(table), Self::SetFilterTable(newer)) => table.name == newer.name,
             _ => self == newer,
         }
     }
