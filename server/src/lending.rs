@@ -22,6 +22,8 @@ pub(crate) struct Lending<'a> {
     uplink: Uplink,
     /// What must be true before the first lease.
     startup: Vec<Requirement>,
+    /// Whether only uplink and tunnel are made to forward.
+    is_narrow: bool,
     /// Whom not everything may come in to.
     guarded: Vec<Guarded>,
     /// What must be true for each lease, in the order of their beginnings.
@@ -51,6 +53,7 @@ impl<'a> Lending<'a> {
             uplink: uplink.clone(),
             tug_of_war: TugOfWar::default(),
             startup: uplink_plan::startup(config, uplink, packet_filter),
+            is_narrow: uplink_plan::forwards_narrowly(config, uplink),
             guarded,
             leases: Vec::new(),
             responder: None,
@@ -184,6 +187,7 @@ impl<'a> Lending<'a> {
     /// The host as it is; what has become of the uplink is followed first.
     async fn look(&mut self) -> Result<Observed> {
         let observed = self.network.observe(&self.startup).await?;
+        self.heed_forwarding(&observed);
         let known = &self.uplink.link;
         let is_same = |link: &&Link| link.index == known.index && link.name == known.name;
         if observed.links.iter().any(|link| is_same(&link)) {
@@ -197,6 +201,25 @@ impl<'a> Lending<'a> {
         Ok(self.network.observe(&self.startup).await?)
     }
 
+    /// Where only uplink and tunnel were made to forward, and somebody has made the host a router since, what it forwards
+    /// is no longer limited; and the other way round.
+    fn heed_forwarding(&mut self, observed: &Observed) {
+        let forwards = observed.forwards();
+        if self.is_narrow && forwards != self.uplink.forwards_already {
+            self.uplink.forwards_already = forwards;
+            self.renew_table();
+        }
+    }
+
+    fn renew_table(&mut self) {
+        let Some(anew) = packet_filter::table(self.config, &self.uplink, &self.guarded) else { return };
+        for requirement in &mut self.startup {
+            if let Requirement::FilterTable(table) = requirement {
+                table.clone_from(&anew);
+            }
+        }
+    }
+
     /// Goes on with an uplink that has another name, or was made anew under the same.
     async fn follow(&mut self, today: Link) {
         let former = std::mem::replace(&mut self.uplink.link, today);
@@ -206,12 +229,8 @@ impl<'a> Lending<'a> {
         for requirement in self.startup.iter_mut().chain(self.leases.iter_mut().flat_map(|(_, lease)| lease))
         {
             requirement.rename_link(&from, &to);
-            if let (Requirement::FilterTable(table), Some(anew)) =
-                (&mut *requirement, packet_filter::table(self.config, &self.uplink, &self.guarded))
-            {
-                *table = anew;
-            }
         }
+        self.renew_table();
         if self.responder.take().is_none() {
             return;
         }
@@ -236,8 +255,10 @@ impl<'a> Lending<'a> {
             .iter()
             .map(|key| format!("{key} is written by somebody else again and again, {}", advice(key, index)))
             .collect();
-        if let Err(error) = carry_out(self.network, self.journal, made).await {
-            unrepaired.push(error.to_string());
+        for change in made {
+            if let Err(error) = carry_out(self.network, self.journal, vec![change]).await {
+                unrepaired.push(error.to_string());
+            }
         }
         for (address, lease) in &self.leases {
             let changes = plan(lease, observed);

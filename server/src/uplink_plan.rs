@@ -60,10 +60,14 @@ fn router_advertisements(uplink: &Uplink) -> impl Iterator<Item = Requirement> {
     uplink.listening.iter().map(|link| conf(link, "accept_ra", "2"))
 }
 
+/// Whether two interfaces alone are made to forward, on a host that is no router.
+pub(crate) fn forwards_narrowly(config: &Config, uplink: &Uplink) -> bool {
+    config.forwarding == Forwarding::Auto && uplink.has_force_forwarding && !uplink.forwards_already
+}
+
 fn forwarding(config: &Config, uplink: &Uplink) -> Vec<Requirement> {
     let (link, tun) = (&uplink.link.name, &config.interface);
-    let narrow =
-        config.forwarding == Forwarding::Auto && uplink.has_force_forwarding && !uplink.forwards_already;
+    let narrow = forwards_narrowly(config, uplink);
     let mut all = if narrow {
         vec![conf(link, "force_forwarding", "1"), conf(tun, "force_forwarding", "1")]
     } else {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use v6tun_tests::lab::address::{SITE_IPV6, leasable};
-use v6tun_tests::lab::{Lab, Namespace, Options, Process, wait_until};
-use v6tun_tests::product::Deployment;
+use v6tun_tests::lab::{Lab, Namespace, Options, Process, Snapshot, wait_until};
+use v6tun_tests::product::{Deployment, Installation};
 
 use crate::tools::must_reach;
 
@@ -90,19 +90,58 @@ fn a_table_that_somebody_changes_or_deletes_is_put_back_and_goes_with_down() -> 
 }
 
 #[test]
+fn a_host_that_becomes_a_router_meanwhile_forwards_for_others_as_well() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let _server = deployment.server.up()?;
+        let limits = || Ok(lab.vps.output("nft list table ip6 v6tun0")?.contains("oifgroup"));
+        ensure!(limits()?, "nothing is limited at first");
+        lab.vps.set_sysctls(&[("net/ipv6/conf/all/forwarding", "1")])?;
+        wait_until("the limit to go", PATIENCE, || Ok(!limits()?))?;
+        lab.vps.set_sysctls(&[("net/ipv6/conf/all/forwarding", "0")])?;
+        wait_until("the limit to come back", PATIENCE, limits)
+    })
+}
+
+#[test]
 fn a_host_without_nft_is_served_without_the_table() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let deployment = Deployment::install(lab)?;
-        let script = lab.dir().join("without-nft");
-        let line = deployment.server.command_line("up");
-        fs::write(&script, format!("mount --bind /dev/null /usr/sbin/nft && exec {line}\n"))?;
-        let mut server = lab.vps.spawn("without-nft", &format!("unshare --mount sh {}", script.display()))?;
+        let mut server = lab.vps.spawn("without-nft", &without_nft(&deployment.server, "up")?)?;
         server.wait_for_line("v6tun-server: up", PATIENCE)?;
         ensure!(server.stderr().contains("no rules for nftables"), "{}", server.stderr());
         let _client = deployment.pc.up()?;
         must_reach(&lab.pc, SITE_IPV6)?;
         deployment.server.down()
     })
+}
+
+#[test]
+fn where_nft_has_gone_the_rest_is_restored_and_a_later_down_takes_the_table_as_well() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let before = Snapshot::take(&lab.vps)?;
+        let mut server = deployment.server.up()?;
+        let client = deployment.pc.up()?;
+        server.kill()?;
+        drop(client);
+        let finished = lab.vps.run(&without_nft(&deployment.server, "down")?)?;
+        ensure!(finished.code == Some(1) && finished.stderr.contains("nftables"), "{finished:?}");
+        let difference = before.difference(&Snapshot::take(&lab.vps)?);
+        ensure!(difference.contains("table ip6 v6tun0") && !difference.contains("2330"), "{difference}");
+        deployment.server.down()?;
+        let difference = before.difference(&Snapshot::take(&lab.vps)?);
+        ensure!(difference.is_empty(), "{difference}");
+        Ok(())
+    })
+}
+
+/// A command of the server's where nobody finds `nft`.
+fn without_nft(server: &Installation, command: &str) -> Result<String> {
+    let script = server.dir().join("without-nft");
+    let line = server.command_line(command);
+    fs::write(&script, format!("mount --bind /dev/null /usr/sbin/nft && exec {line}\n"))?;
+    Ok(format!("unshare --mount sh {}", script.display()))
 }
 
 /// Begins to count packets in a table of that name, which must be no word of nft's language.

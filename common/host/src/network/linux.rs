@@ -24,8 +24,8 @@ use self::sysctl::SysctlTree;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
 use super::{
-    Change, DefaultRoute, Entry, FilterTable, InterfaceAddress, Link, NetworkError, Observed, Prefix, Proxy,
-    Requirement, Route, RouteTo, SeenTable, SysctlKey,
+    ChainOpening, Change, DefaultRoute, Entry, FilterTable, InterfaceAddress, Link, NetworkError, Observed,
+    Prefix, Proxy, Requirement, Route, RouteTo, SeenTable, SysctlKey,
 };
 use crate::neighbour_discovery::{Advertisement, NeighbourProbe, send_unsolicited_advertisement};
 
@@ -87,12 +87,12 @@ impl Network {
             self.look_at_tables(requirements.iter().filter_map(|requirement| match requirement {
                 Requirement::FilterTable(table) => Some(table),
                 _ => None,
-            }))?;
+            }));
         let opened = requirements.iter().filter_map(|requirement| match requirement {
             Requirement::ForwardingOpen { link } => Some(link.as_str()),
             _ => None,
         });
-        self.look_at_chains(opened, &mut observed)?;
+        self.look_at_chains(opened, &[], &mut observed);
         Ok(observed)
     }
 
@@ -111,12 +111,15 @@ impl Network {
             self.look_at_tables(entries.iter().filter_map(|entry| match &entry.change {
                 Change::SetFilterTable(table) => Some(table),
                 _ => None,
-            }))?;
-        let opened = entries.iter().filter_map(|entry| match &entry.change {
-            Change::OpenChain(opening) => Some(opening.link.as_str()),
-            _ => None,
-        });
-        self.look_at_chains(opened, &mut observed)?;
+            }));
+        let opened: Vec<&ChainOpening> = entries
+            .iter()
+            .filter_map(|entry| match &entry.change {
+                Change::OpenChain(opening) => Some(opening),
+                _ => None,
+            })
+            .collect();
+        self.look_at_chains(opened.iter().map(|opening| opening.link.as_str()), &opened, &mut observed);
         let ways: BTreeSet<&str> = entries
             .iter()
             .filter_map(|entry| match &entry.change {
@@ -353,34 +356,39 @@ impl Network {
         })
     }
 
-    /// Those of these tables that exist.
+    /// Those of these tables that exist. One that `nft` does not tell of may: whoever sets or deletes it then is told why
+    /// that fails, and nothing else waits for it.
     fn look_at_tables<'a>(
         &self,
         tables: impl Iterator<Item = &'a FilterTable>,
-    ) -> Result<BTreeMap<String, SeenTable>, NetworkError> {
-        let mut found = BTreeMap::new();
-        for FilterTable { name, .. } in tables {
-            let failed = |e| NetworkError::new(format!("look at the table ip6 {name} of nftables"), e);
-            if let Some(seen) = self.filter_tables.look(name).map_err(failed)? {
-                found.insert(name.clone(), seen);
-            }
-        }
-        Ok(found)
+    ) -> BTreeMap<String, SeenTable> {
+        let seen = tables.filter_map(|FilterTable { name, .. }| {
+            let seen = self.filter_tables.look(name).unwrap_or_else(|error| {
+                tracing::debug!("cannot look at the table ip6 {name} of nftables: {error}");
+                Some(SeenTable::Other)
+            });
+            Some((name.clone(), seen?))
+        });
+        seen.collect()
     }
 
-    /// The chains of others that are in the way of these links, or are opened to them.
+    /// The chains of others that are in the way of these links, and those that are opened to them: `known` ones as well,
+    /// where `nft` does not tell.
     fn look_at_chains<'a>(
         &self,
         links: impl Iterator<Item = &'a str>,
+        known: &[&ChainOpening],
         observed: &mut Observed,
-    ) -> Result<(), NetworkError> {
+    ) {
         for link in links.collect::<BTreeSet<_>>() {
-            let failed = |e| NetworkError::new("look at the rules of nftables", e);
-            let (closed, opened) = self.chains.look(link).map_err(failed)?;
+            let (closed, opened) = self.chains.look(link).unwrap_or_else(|error| {
+                tracing::debug!("cannot look at the rules of nftables: {error}");
+                let of_link = known.iter().filter(|opening| opening.link == link);
+                (Vec::new(), of_link.map(|opening| (*opening).clone()).collect())
+            });
             observed.closed_chains.extend(closed);
             observed.opened_chains.extend(opened);
         }
-        Ok(())
     }
 
     /// The settings that are asked for, and of every link those that decide on forwarding and default route.

@@ -176,6 +176,12 @@ impl Observed {
         prefixes
     }
 
+    /// Whether the host is a router for all its links.
+    #[must_use]
+    pub fn forwards(&self) -> bool {
+        self.sysctl(&SysctlKey::all_forwarding()) == Some("1")
+    }
+
     /// Each link's own `forwarding`, and `default`'s, but not `all`'s.
     pub(crate) fn forwarding_by_link(&self) -> BTreeMap<String, String> {
         self.sysctls
