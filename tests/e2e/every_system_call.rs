@@ -1,6 +1,6 @@
 //! The server is killed at any of its system calls, or the kernel refuses one of them: `down` restores the VPS.
 //!
-//! A sample of them, chosen by the seed; `tests/faults` takes them all.
+//! A sample of them, chosen by the seed; `tests/faults` takes more, or all.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +11,13 @@ use anyhow::{Context as _, Result, ensure};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
+use rustix::process::{Pid, Signal, kill_process};
 use v6tun_tests::lab::fault::{Effect, Fault};
 use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
 use v6tun_tests::product::Deployment;
 use v6tun_tests::seed::seed;
 
-/// How many of each kind are tried unless all are.
+/// How many of each kind are tried unless `V6TUN_FAULTS` says more, or `all`.
 const SAMPLE: usize = 12;
 /// A lab keeps the logs of all that ran in it.
 const POINTS_OF_A_LAB: usize = 400;
@@ -70,10 +71,15 @@ fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()>
     })?;
     let all = points(&calls);
     ensure!(all.len() > 100, "too few calls were seen: {calls:?}");
-    let chosen: Vec<&Point> = match std::env::var_os("V6TUN_FAULTS") {
-        Some(_) => all.iter().collect(),
-        None => all.choose_multiple(&mut StdRng::seed_from_u64(seed), SAMPLE).collect(),
+    let count = match std::env::var("V6TUN_FAULTS").as_deref() {
+        Ok("all") => all.len(),
+        Ok(number) => number.parse().context("V6TUN_FAULTS")?,
+        Err(_) => SAMPLE,
     };
+    let mut chosen: Vec<&Point> = all.iter().collect();
+    if count < all.len() {
+        chosen = all.choose_multiple(&mut StdRng::seed_from_u64(seed), count).collect();
+    }
     let mut longest = Duration::ZERO;
     for points in chosen.chunks(POINTS_OF_A_LAB) {
         Lab::run(&Options::default(), |lab| {
@@ -128,9 +134,14 @@ fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: 
     let command = format!("{} {}", fault.before(log), deployment.server.command_line("up"));
     let mut server = lab.vps.spawn("faulty", &command)?;
     let mut client = deployment.pc.start_up()?;
-    wait_until("a lease, or the server's end", PATIENCE, || {
+    let reached = wait_until("a lease, or the server's end", PATIENCE, || {
         Ok(client.stdout().contains("v6tun-client: up") || !server.is_running()?)
-    })?;
+    });
+    if reached.is_err() && hit_the_start_of_a_child(log)? {
+        kill_the_traced(log)?;
+    } else {
+        reached?;
+    }
     let start = Instant::now();
     // Where the server itself was refused something `down` says so, and is run once more.
     if !deployment.server.run("down")?.success() {
@@ -141,4 +152,19 @@ fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: 
     deployment.pc.down()?;
     server.wait(PATIENCE)?;
     Ok(took)
+}
+
+/// Where a child is started the standard library hears by a socket of its own whether that went well, and waits for the
+/// child for ever where it hears nothing: a fault that the kernel does not know.
+fn hit_the_start_of_a_child(log: &Path) -> Result<bool> {
+    let text = fs::read_to_string(log)?;
+    let injected = text.lines().find(|line| line.contains("(INJECTED)"));
+    Ok(injected.is_some_and(|line| line.contains("recvfrom(") && line.contains(", 8, 0, NULL, NULL)")))
+}
+
+/// The server itself: without strace it would go on.
+fn kill_the_traced(log: &Path) -> Result<()> {
+    let text = fs::read_to_string(log)?;
+    let id: i32 = text.split_whitespace().next().context("an empty log")?.parse()?;
+    Ok(kill_process(Pid::from_raw(id).context("a process id")?, Signal::KILL)?)
 }
