@@ -12,7 +12,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rustix::process::{Pid, Signal, kill_process};
-use v6tun_tests::lab::fault::{Effect, Fault};
+use v6tun_tests::lab::fault::{Effect, FOR_EVER, Fault};
 use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
 use v6tun_tests::product::Deployment;
 use v6tun_tests::seed::seed;
@@ -101,7 +101,7 @@ fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()>
 /// How often the server's main thread calls what, from the start over one lease to the end.
 fn calls_of_a_run(lab: &Lab, deployment: &Deployment) -> Result<BTreeMap<String, u32>> {
     let log = lab.dir().join("calls");
-    let never = ("all".to_owned(), u32::from(u16::MAX), Effect::Kill);
+    let never = ("all".to_owned(), FOR_EVER, Effect::Kill);
     run(lab, deployment, &never, &log)?;
     let text = fs::read_to_string(&log)?;
     let main = text.split_whitespace().next().context("an empty log")?;
@@ -130,7 +130,7 @@ fn run_with(lab: &Lab, deployment: &Deployment, point: &Point) -> Result<Duratio
 /// Runs the server with a fault until a client has its lease, or it has ended; returns how long `down` took.
 fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: &Path) -> Result<Duration> {
     let fault =
-        Fault { operation: name.clone(), number: *number, lasts: false, effect: *effect, files: Vec::new() };
+        Fault { operation: name.clone(), number: *number, last: *number, effect: *effect, files: Vec::new() };
     let command = format!("{} {}", fault.before(log), deployment.server.command_line("up"));
     let mut server = lab.vps.spawn("faulty", &command)?;
     let mut client = deployment.pc.start_up()?;

@@ -107,7 +107,7 @@ impl Scene<'_> {
             let fault = Fault {
                 operation: operation.to_owned(),
                 number,
-                lasts: false,
+                last: number,
                 effect: Effect::Kill,
                 files: Vec::new(),
             };

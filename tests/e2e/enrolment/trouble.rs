@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use v6tun_tests::lab::fault::{Effect, Fault};
+use v6tun_tests::lab::fault::{Effect, FOR_EVER, Fault};
 
 /// What a save is made of, each with the most that one order has of it: a running server only writes, on the files
 /// an order reads as well and makes good what the last one left.
@@ -52,10 +52,11 @@ fn random_fault(random: &mut StdRng, state: &Path, has_server: bool) -> Fault {
     files.push(state.to_owned());
     let (operation, [beside_a_server, on_files]) = OPERATIONS[random.random_range(0..OPERATIONS.len())];
     let most = if has_server { beside_a_server } else { on_files };
+    let number = random.random_range(1..=most);
     Fault {
         operation: operation.to_owned(),
-        number: random.random_range(1..=most),
-        lasts: random.random_bool(0.3),
+        number,
+        last: if random.random_bool(0.3) { FOR_EVER } else { number },
         effect: [Effect::Kill, Effect::NoSpace, Effect::Broken][random.random_range(0..3)],
         files,
     }

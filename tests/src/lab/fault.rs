@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result};
 
 use super::{Namespace, Process, wait_until};
 
+/// As [`Fault::last`]: all that follow. strace counts no further.
+pub const FOR_EVER: u32 = 0xfffe;
 /// How long strace may take to attach.
 const ATTACH_LIMIT: Duration = Duration::from_secs(30);
 
@@ -38,8 +40,8 @@ pub struct Fault {
     pub operation: String,
     /// Which one of these, counted from 1 in each thread.
     pub number: u32,
-    /// Whether it happens to all that follow as well.
-    pub lasts: bool,
+    /// The last one of these that it happens to: the same number for one alone.
+    pub last: u32,
     /// What happens.
     pub effect: Effect,
     /// Those on these files and folders alone are counted; empty: all.
@@ -73,8 +75,7 @@ impl Fault {
     }
 
     fn strace(&self, log: &Path) -> String {
-        let Self { operation, number, lasts, effect, files } = self;
-        let onwards = if *lasts { "+" } else { "" };
+        let Self { operation, number, last, effect, files } = self;
         let effect = match effect {
             Effect::Kill => "signal=KILL",
             Effect::NoSpace => "error=ENOSPC",
@@ -87,7 +88,7 @@ impl Fault {
         let files: String = files.iter().map(|file| format!(" -P {}", file.display())).collect();
         let log = log.display();
         format!(
-            "strace -f -y -o {log} -e trace={operation} -e inject={operation}:{effect}:when={number}{onwards}{files}"
+            "strace -f -y -o {log} -e trace={operation} -e inject={operation}:{effect}:when={number}..{last}{files}"
         )
     }
 }

@@ -22,9 +22,15 @@ pub(super) struct FilterTables(Arc<Mutex<Option<Set>>>);
 
 impl FilterTables {
     pub(super) fn set(&self, table: &FilterTable) -> io::Result<()> {
+        let before = generation();
         run_nft(&["-f", "-"], &table.to_string())?;
         let listing = list(&table.name)?.unwrap_or_default();
-        self.remember(Some(Set { table: table.clone(), listing, generation: generation() }));
+        let generation = generation();
+        let set = Set { table: table.clone(), listing, generation };
+        // A transaction counts one (`nf_tables_commit` in `net/netfilter/nf_tables_api.c`). Where somebody else has had one
+        // meanwhile, what is listed may be theirs: then the next look finds another table than ours, and sets it anew.
+        let is_ours = generation == before.map(|before| before.wrapping_add(1));
+        self.remember(is_ours.then_some(set));
         Ok(())
     }
 
@@ -47,6 +53,7 @@ impl FilterTables {
         }
         let Some(listing) = list(name)? else { return Ok(None) };
         match set {
+            // What changes while it is listed is seen the next time, as that number is older.
             Some(set) if set.listing == listing => {
                 let table = set.table.clone();
                 self.remember(Some(Set { generation: now, ..set }));
