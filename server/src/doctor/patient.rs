@@ -1,7 +1,7 @@
 //! The host and the server as the checks see them, looked at once.
 
 use crate::ROLE;
-use crate::config::Config;
+use crate::config::{Config, Ndp};
 use crate::host_shape::{Facts, PublicIpv4};
 use crate::status::{ClientStatus, Status};
 use crate::uplink::Uplink;
@@ -68,6 +68,16 @@ impl Patient {
     pub(super) async fn missing(&self, desired: &[Requirement]) -> Result<Vec<Change>> {
         let observed = self.network.observe(desired).await?;
         Ok(plan(desired, &observed))
+    }
+
+    /// As [`check_settings`](Self::check_settings), for those of the kernel's neighbour proxy, where that is used.
+    pub(super) async fn check_proxy_settings(&self, names: &[&str], seen: &str, purpose: &str) -> Finding {
+        match &self.config {
+            Some(Ok(config)) if config.ndp != Ndp::Kernel => {
+                Finding::skip("the kernel's neighbour proxy is not used here")
+            }
+            _ => self.check_settings(names, seen, purpose).await,
+        }
     }
 
     /// Judges the settings of the running server that stand below `names` of a link: `seen` if all are as they must be.
