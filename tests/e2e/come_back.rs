@@ -57,6 +57,18 @@ fn a_connection_that_answers_keeps_the_changes() -> Result<()> {
 }
 
 #[test]
+fn in_the_background_of_a_shell_it_is_not_stopped_for_wanting_to_read_the_terminal() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let (_listener, _pc, mut ssh) = connection(&lab.neighbour, &lab.vps, leasable(ADDRESS), SSH_PORT)?;
+        let mut server = on_a_terminal(&deployment.server, "set -m; UP & wait")?;
+        server.wait_for_line(ARMED, PATIENCE)?;
+        stays(&mut server, &mut ssh)?;
+        deployment.server.down()
+    })
+}
+
+#[test]
 fn nobody_is_asked_without_a_terminal_or_where_no_safety_is_wanted() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let deployment = Deployment::install(lab)?;
@@ -78,10 +90,16 @@ fn stays(server: &mut Process, ssh: &mut TcpStream) -> Result<()> {
     })
 }
 
-/// What it says on standard error comes out of the terminal as well.
 fn up_on_a_terminal(server: &Installation, option: &str) -> Result<Process> {
+    on_a_terminal(server, &format!("exec UP {option}"))
+}
+
+/// Runs a shell's lines, with the server's command in the place of `UP`. What that says on standard error comes out of
+/// the terminal as well.
+fn on_a_terminal(server: &Installation, lines: &str) -> Result<Process> {
     let script = server.dir().join("up.sh");
-    fs::write(&script, format!("#!/bin/sh\nexec {} {option}\n", server.command_line("up")))?;
+    let lines = lines.replace("UP", &server.command_line("up"));
+    fs::write(&script, format!("#!/bin/sh\n{lines}\n"))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700))?;
     let terminal = format!("script --quiet --return --flush --command {} /dev/null", script.display());
     server.host().spawn("terminal", &terminal)

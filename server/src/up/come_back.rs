@@ -4,6 +4,9 @@
 use crate::ROLE;
 use crate::uplink::Uplink;
 use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::getpgrp;
+use rustix::termios::tcgetpgrp;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -87,17 +90,40 @@ fn acknowledged(addresses: &[Ipv6Addr]) -> Result<Acknowledged> {
     Ok(alive.filter_map(|socket| Some(((socket.local, socket.remote?), socket.bytes_acked?))).collect())
 }
 
-/// Tells of a line on the terminal. The thread that waits for one ends with the process.
+/// Tells of a line on the terminal, until nobody wants to know any more.
 fn pressed_key() -> oneshot::Receiver<()> {
     let (tell, told) = oneshot::channel();
     std::thread::spawn(move || {
-        let mut line = String::new();
-        if io::stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
-            // Whoever waited may have had the other proof.
-            let _late = tell.send(());
+        while !tell.is_closed() {
+            match is_waiting() {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return,
+            }
+            let mut line = String::new();
+            if io::stdin().read_line(&mut line).is_ok_and(|length| length > 0) {
+                // Whoever waited may have had the other proof.
+                let _late = tell.send(());
+            }
+            return;
         }
     });
     told
+}
+
+/// Whether there is something to read, after a moment at the most; `None`: there is no terminal to ask. To a shell's
+/// background nothing is there: who reads from it is stopped (termios(3), `SIGTTIN`), and the server with it.
+fn is_waiting() -> Option<bool> {
+    let terminal = io::stdin();
+    let moment = Timespec::try_from(LOOK_AGAIN).ok()?;
+    if tcgetpgrp(&terminal).ok()? != getpgrp() {
+        std::thread::sleep(LOOK_AGAIN);
+        return Some(false);
+    }
+    let mut asked = [PollFd::new(&terminal, PollFlags::IN)];
+    let ready = poll(&mut asked, Some(&moment)).ok()?;
+    // It may have been sent to the background meanwhile.
+    Some(ready > 0 && tcgetpgrp(&terminal).ok()? == getpgrp())
 }
 
 /// Never, where the terminal is closed.
