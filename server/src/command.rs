@@ -10,6 +10,7 @@ use crate::ROLE;
 use crate::config::Config;
 use crate::order::{Answer, Order};
 use crate::roster::Roster;
+use crate::state::StateStore;
 use crate::status::Status;
 use crate::uplink::Uplink;
 use crate::uplink_guard::Unlendable;
@@ -17,23 +18,24 @@ use anyhow::{Result, bail};
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use v6tun_host::network::Network;
-use v6tun_wire::GlobalArgs;
+use v6tun_wire::{GlobalArgs, OrFail};
 
 /// Has an order carried out: by the server that runs, or else on its files.
 async fn order(global: &GlobalArgs, order: Order) -> Result<Answer> {
     v6tun_wire::order::<Status>(ROLE, global, order, async |order| {
-        let config = load_config(global)?;
-        let unlendable = unlendable(&config).await.unwrap_or_default();
-        let mut roster = Roster::open(&config, &global.state_dir, unlendable)?;
+        let mut config = load_config(global)?;
+        let uplink = uplink(&config).await.ok();
+        config.follow(&StateStore::peek(&global.state_dir).or_failed()?, uplink.as_ref());
+        // What this host uses itself, where its uplink can be seen.
+        let unlendable = uplink.and_then(|uplink| Unlendable::of(&config.named(), &uplink).ok());
+        let mut roster = Roster::open(&config, &global.state_dir, unlendable.unwrap_or_default())?;
         Ok(roster.carry_out(order)?.0)
     })
     .await
 }
 
-/// What this host uses itself, where its uplink can be seen.
-async fn unlendable(config: &Config) -> Result<Unlendable> {
-    let uplink = Uplink::find(&Network::open()?, config.uplink.as_deref()).await?;
-    Unlendable::of(config, &uplink)
+async fn uplink(config: &Config) -> Result<Uplink> {
+    Uplink::find(&Network::open()?, config.uplink.as_deref()).await
 }
 
 fn load_config(global: &GlobalArgs) -> Result<Config> {

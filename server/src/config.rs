@@ -14,7 +14,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use v6tun_cli::config_file;
 use v6tun_keys::{PresharedKey, PrivateKey, PublicKey, key_file};
-use v6tun_proto::lease::{self, LeaseError, Pool, Wanted};
+use v6tun_proto::lease::{self, LeaseError, Pool, PoolPrefix, Wanted};
 use v6tun_wire::OrFail;
 
 /// The port that WireGuard's documentation uses.
@@ -81,6 +81,8 @@ pub(crate) struct Config {
     /// Never [`Ndp::Auto`].
     pub(crate) ndp: Ndp,
     pub(crate) pool: Pool,
+    /// What the file says of the pool, where the uplink has another prefix in the place of that.
+    pub(crate) configured_prefix: Option<PoolPrefix>,
     /// Whether what is lent is routed to this host, so that nobody looks for it on the uplink's link.
     pub(crate) is_routed: bool,
     pub(crate) clients: Vec<ConfiguredClient>,
@@ -119,6 +121,7 @@ impl Config {
             firewall: Firewall::Print,
             ndp: Ndp::Kernel,
             pool: Pool::Listed(Vec::new()),
+            configured_prefix: None,
             is_routed: false,
             clients: Vec::new(),
         }

@@ -13,7 +13,7 @@ mod facts;
 
 pub(crate) use facts::{Facts, INTERNET_IPV6, PublicIpv4, RouteOrigin};
 
-use crate::uplink::Uplink;
+use crate::uplink::{INTERFACE_PREFIX, Uplink};
 use std::cmp::Reverse;
 use std::net::Ipv6Addr;
 use v6tun_host::network::{InterfaceAddress, Prefix, address_flags};
@@ -148,9 +148,6 @@ fn on_link_prefix(facts: &Facts) -> Option<PoolPrefix> {
     };
     own.filter_map(around).chain(usable.iter().copied()).next()
 }
-
-/// Bits of the prefix of a link on which identifiers are made (RFC 4291, section 2.5.4).
-const INTERFACE_PREFIX: u8 = 64;
 
 /// The one with most addresses; of equal ones the lowest.
 fn widest(prefixes: &[Prefix]) -> Option<PoolPrefix> {

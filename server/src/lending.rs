@@ -118,6 +118,11 @@ impl<'a> Lending<'a> {
         &self.uplink.link.name
     }
 
+    /// The uplink as it was last looked at.
+    pub(crate) fn seen_uplink(&self) -> &Uplink {
+        &self.uplink
+    }
+
     /// The addresses that the host carries.
     pub(crate) fn carried(&self) -> Vec<Ipv6Addr> {
         self.leases.iter().map(|(lent, _)| *lent).collect()
@@ -175,7 +180,10 @@ impl<'a> Lending<'a> {
             }
         }
         let unrepaired = match self.look().await {
-            Ok(observed) => self.repair(&observed).await,
+            Ok(observed) => {
+                self.uplink.look_again(&observed);
+                self.repair(&observed).await
+            }
             Err(error) => vec![format!("{error:#}")],
         };
         for why in unrepaired.iter().filter(|why| !self.unrepaired.contains(why)) {
@@ -194,7 +202,9 @@ impl<'a> Lending<'a> {
             return Ok(observed);
         }
         let by_index = observed.links.iter().find(|link| link.index == known.index);
-        let Some(today) = by_index.or_else(|| observed.link(&known.name)).cloned() else {
+        let in_its_place = || self.config.uplink.is_none().then(|| observed.default_route()).flatten();
+        let by_route = || observed.link(&in_its_place()?.link);
+        let Some(today) = by_index.or_else(|| observed.link(&known.name)).or_else(by_route).cloned() else {
             return Ok(observed);
         };
         self.follow(today).await;

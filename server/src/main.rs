@@ -20,6 +20,7 @@ mod likely_owner;
 mod order;
 mod packet_filter;
 mod probes;
+mod renumbering;
 mod roster;
 mod service;
 mod state;

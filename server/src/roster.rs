@@ -7,6 +7,7 @@
 mod clients;
 mod enrolment;
 mod invitations;
+mod renumber;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::warn;
 use v6tun_keys::PublicKey;
+use v6tun_proto::lease::Pool;
 use v6tun_proto::{ClientEntry, InvitationEntry};
 use v6tun_wire::{Hinted, OrFail};
 
@@ -42,6 +44,8 @@ const AVOIDED: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct Roster<'a> {
     config: &'a Config,
+    /// The file's, or the uplink's prefix of today in its place.
+    pool: Pool,
     store: StateStore,
     state: State,
     /// Of the clients of the file, in its order.
@@ -102,6 +106,7 @@ impl<'a> Roster<'a> {
         let Settled { state, addresses, .. } = settled;
         Ok(Self {
             config,
+            pool: config.pool.clone(),
             store,
             state,
             addresses,
@@ -189,7 +194,7 @@ impl<'a> Roster<'a> {
 
     fn choose_where(&self, client: &PublicKey, is_usable: impl Fn(Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
         let held: HashSet<Ipv6Addr> = self.held().map(|(_, address)| address).collect();
-        let mut candidates = self.config.pool.candidates(client).take(MAX_CANDIDATES);
+        let mut candidates = self.pool.candidates(client).take(MAX_CANDIDATES);
         candidates
             .find(|address| !held.contains(address) && self.may_be_lent(*address) && is_usable(*address))
     }

@@ -22,6 +22,7 @@ mod refusal;
 mod store;
 
 use crate::inbound::Inbound;
+use crate::renumbering::StoredPrefix;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv6Addr, SocketAddr};
 use v6tun_keys::{InvitationId, PresharedKey, PublicKey};
@@ -41,6 +42,9 @@ pub(crate) const MAX_ENDPOINTS: usize = 2 * MAX_CLIENTS;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct State {
+    /// Of the addresses below, where they are made from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prefix: Option<StoredPrefix>,
     #[serde(rename = "client", skip_serializing_if = "Vec::is_empty")]
     pub(crate) clients: Vec<StoredClient>,
     /// Of the clients that stand in `server.toml`.

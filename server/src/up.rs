@@ -4,6 +4,7 @@ mod come_back;
 mod dry_run;
 mod leases;
 mod orders;
+mod renumber;
 mod serve;
 mod welcome;
 
@@ -15,17 +16,20 @@ use crate::init::ensure_config;
 use crate::lending::Lending;
 use crate::probes::Probes;
 use crate::roster::Roster;
+use crate::state::StateStore;
 use crate::status::{Identity, Status};
 use crate::uplink::Uplink;
 use crate::uplink_guard::{self, Unlendable};
 use crate::uplink_plan;
 use anyhow::{Context, Result};
 use come_back::ComeBack;
+use renumber::Successor;
 use serve::Server;
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::time::Instant;
+use tracing::warn;
 use v6tun_host::network::AddressWatch;
 use v6tun_host::privilege::require_net_admin;
 use v6tun_host::tun::Tun;
@@ -38,31 +42,36 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     if !dry_run {
         require_net_admin().or_failed()?;
     }
-    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?;
+    let mut config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?;
     if dry_run {
-        return dry_run::run(global, &config).await;
+        return dry_run::run(global, config).await;
     }
     let state_dir = &global.state_dir;
     v6tun_wire::up(ROLE, global, async |host: Host<'_, Status>| {
-        serve_until_stopped(&config, state_dir, !args.no_safety, host).await
+        serve_until_stopped(&mut config, state_dir, !args.no_safety, host).await
     })
     .await
 }
 
 /// From the first look at the host to the last datagram.
 async fn serve_until_stopped(
-    config: &Config,
+    config: &mut Config,
     state_dir: &Path,
     is_safe: bool,
     host: Host<'_, Status>,
 ) -> Result<()> {
     let Host { network, journal, operator, tun: served } = host;
     let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
+    config.follow(&StateStore::peek(state_dir).or_failed()?, Some(&uplink));
+    let config = &*config;
+    if let Some(followed) = config.followed() {
+        warn!("{followed}");
+    }
     uplink_guard::check(config, &uplink)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
     let tun = Tun::create(&config.interface).or_failed()?;
     // A server that cannot serve remembers nothing of it.
-    let roster = Roster::open(config, state_dir, Unlendable::of(config, &uplink)?)?;
+    let roster = Roster::open(config, state_dir, Unlendable::of(&config.named(), &uplink)?)?;
     // Before the first look that is acted on, so that nothing is missed in between.
     let watch = AddressWatch::open()?;
     let mut lending = Lending::new(network, journal, config, &uplink, roster.guarded())?;
@@ -80,6 +89,7 @@ async fn serve_until_stopped(
         is_deaf: Cell::new(false),
         waiting: VecDeque::new(),
         unlent: HashMap::new(),
+        successor: Successor::default(),
         come_back: if is_safe { ComeBack::arm(&uplink)? } else { None },
     };
     server.announce();

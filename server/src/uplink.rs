@@ -10,6 +10,9 @@ use v6tun_host::network::{
 /// `RTPROT_RA` (linux/rtnetlink.h): learnt from a router advertisement.
 pub(crate) const PROTOCOL_RA: u8 = 9;
 
+/// Bits of the prefix of a link on which identifiers are made (RFC 4291, section 2.5.4).
+pub(crate) const INTERFACE_PREFIX: u8 = 64;
+
 /// What `uplink_plan` needs to know of the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Uplink {
@@ -47,9 +50,7 @@ impl Uplink {
             return Err(no_such_interface(name, &there));
         };
         let has_ipv6 = network.sysctl(&SysctlKey::ipv6_conf(name, "disable_ipv6")?)?.as_deref() == Some("0");
-        let addresses: Vec<_> =
-            observed.addresses_of(name).iter().filter(|entry| is_global(entry.address)).cloned().collect();
-        let prefixes = on_link_prefixes(&observed, name, &addresses);
+        let (addresses, prefixes) = global_addresses(&observed, name);
         if !has_ipv6 || (addresses.is_empty() && prefixes.is_empty()) {
             return Err(no_ipv6(name));
         }
@@ -76,6 +77,11 @@ impl Uplink {
         })
     }
 
+    /// The addresses and prefixes as they are now.
+    pub(crate) fn look_again(&mut self, observed: &Observed) {
+        (self.addresses, self.prefixes) = global_addresses(observed, &self.link.name);
+    }
+
     /// Whether a neighbour on the link may look for this address there.
     pub(crate) fn is_on_link(&self, address: Ipv6Addr) -> bool {
         self.prefixes.iter().any(|prefix| prefix.contains(address))
@@ -85,6 +91,14 @@ impl Uplink {
     pub(crate) fn standing(&self, address: Ipv6Addr) -> Option<&InterfaceAddress> {
         self.addresses.iter().find(|standing| standing.address == address)
     }
+}
+
+/// Those of a link, and the prefixes on it.
+fn global_addresses(observed: &Observed, link: &str) -> (Vec<InterfaceAddress>, Vec<Prefix>) {
+    let addresses: Vec<_> =
+        observed.addresses_of(link).iter().filter(|entry| is_global(entry.address)).cloned().collect();
+    let prefixes = on_link_prefixes(observed, link, &addresses);
+    (addresses, prefixes)
 }
 
 /// By the routes; and by the addresses themselves, whose prefix somebody else may keep the route of.

@@ -39,16 +39,15 @@ pub(crate) struct Unlendable {
 }
 
 impl Unlendable {
-    /// Looks at the host's addresses and sockets.
-    pub(crate) fn of(config: &Config, uplink: &Uplink) -> Result<Self> {
+    /// Looks at the host's addresses and sockets; `named` are those that the file names.
+    pub(crate) fn of(named: &[Ipv6Addr], uplink: &Uplink) -> Result<Self> {
         let elsewhere = uplink.elsewhere.iter().map(|(address, _)| *address);
         let own = elsewhere.chain(uplink.addresses.iter().map(|entry| entry.address));
         let anycast = anycast_prefixes(uplink).map(|prefix| prefix.address);
         let mut fixed: HashSet<Ipv6Addr> = own.chain(anycast).chain(gateway(uplink)).collect();
-        let named = config.named();
         fixed.retain(|address| !named.contains(address));
         let mut used: Vec<(Ipv6Addr, anyhow::Error)> = Vec::new();
-        for socket in sockets_at(&named)? {
+        for socket in sockets_at(named)? {
             if let IpAddr::V6(address) = socket.local.ip()
                 && used.iter().all(|(known, _)| *known != address)
             {
@@ -268,7 +267,7 @@ mod tests {
             Uplink { elsewhere: vec![(address("2001:db8::9"), "lo".to_owned())], ..uplink(&["2001:db8::5"]) };
         let unusable_of = |pool: &str| {
             let mut all: Vec<_> =
-                Unlendable::of(&config(pool, false), &uplink).unwrap().fixed.into_iter().collect();
+                Unlendable::of(&config(pool, false).named(), &uplink).unwrap().fixed.into_iter().collect();
             all.sort();
             all
         };

@@ -26,6 +26,7 @@ mod path;
 mod pc_changes;
 mod pc_untouched;
 mod reconciled;
+mod renumbered;
 mod service;
 mod tools;
 mod tun_deleted;

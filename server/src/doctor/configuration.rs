@@ -25,5 +25,10 @@ pub(super) fn check(patient: &Patient) -> Finding {
         Pool::Listed(addresses) => format!("{} addresses to lend", addresses.len()),
         Pool::Derived(prefix) => format!("addresses of {}/{} to lend", prefix.address, prefix.len),
     };
+    if let (Some(followed), Pool::Derived(today)) = (config.followed(), &config.pool) {
+        return Finding::warn(followed)
+            .expected("the uplink's prefix of today")
+            .mend(format!("# in {}: [pool] prefix = \"{today}\"", config.path.display()));
+    }
     Finding::pass(format!("{}: {pool}", config.path.display()))
 }

@@ -3,6 +3,7 @@
 use crate::ROLE;
 use crate::config::{Config, Ndp};
 use crate::host_shape::{Facts, PublicIpv4};
+use crate::state::StateStore;
 use crate::status::{ClientStatus, Status};
 use crate::uplink::Uplink;
 use crate::uplink_plan;
@@ -41,11 +42,17 @@ impl Patient {
         let network = Network::open()?;
         let path = ROLE.config_file(global);
         // Where even that may not be known, reading it says why.
-        let config = path.try_exists().unwrap_or(true).then(|| Config::load(&path));
+        let mut config = path.try_exists().unwrap_or(true).then(|| Config::load(&path));
         let named = config.as_ref().and_then(|config| config.as_ref().ok()?.uplink.clone());
+        let uplink = Uplink::find(&network, named.as_deref()).await;
+        if let (Some(Ok(config)), Ok(uplink), Ok(state)) =
+            (&mut config, &uplink, StateStore::peek(&global.state_dir))
+        {
+            config.follow(&state, Some(uplink));
+        }
         Ok(Self {
             global: global.clone(),
-            uplink: Uplink::find(&network, named.as_deref()).await,
+            uplink,
             ipv4: Facts::public_ipv4(&network).await?,
             status: v6tun_wire::status(ROLE, global).await,
             ruleset: packet_filter::list_ruleset(),

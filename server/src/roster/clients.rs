@@ -239,7 +239,7 @@ impl Roster<'_> {
         let refuse = |why: String, hint: &str| {
             Err(Failure::failed(format!("{address} cannot be lent: {why}")).with_hint(hint).into())
         };
-        if !self.config.pool.contains(address) {
+        if !self.pool.contains(address) {
             let hint = format!("{} says in [pool] which can be", self.config.path.display());
             return refuse("it is not in the pool".to_owned(), &hint);
         }
@@ -255,7 +255,7 @@ impl Roster<'_> {
     }
 
     pub(crate) fn pool_is_full(&self) -> anyhow::Error {
-        let has = match self.config.pool.capacity() {
+        let has = match self.pool.capacity() {
             Some(capacity) => format!(" of the pool's {capacity}"),
             None => String::new(),
         };

@@ -47,9 +47,9 @@ impl Roster<'_> {
             |one: &&StoredInvitation| one.status(now) == InvitationStatus::Open && one.name != *name;
         let promised = self.state.invitations.iter().filter(is_promise);
         let taken = self.held().map(|(_, address)| address).chain(self.unusable.iter().copied());
-        let taken: HashSet<Ipv6Addr> = taken.filter(|address| self.config.pool.contains(*address)).collect();
+        let taken: HashSet<Ipv6Addr> = taken.filter(|address| self.pool.contains(*address)).collect();
         let used = promised.count() + taken.len();
-        match self.config.pool.capacity() {
+        match self.pool.capacity() {
             Some(capacity) if used >= capacity => Err(self.pool_is_full()),
             _ => Ok(()),
         }

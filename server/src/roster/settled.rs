@@ -64,6 +64,7 @@ impl Settled {
             stays
         });
         rename_namesakes(config, &mut state, &mut notes);
+        renumber(config, &mut state, &mut notes);
         let remembered: HashMap<PublicKey, Ipv6Addr> =
             state.leases.iter().map(|lease| (lease.public_key, lease.address)).collect();
         let mut wanted = config.wanted(&remembered);
@@ -90,14 +91,26 @@ impl Settled {
         Ok(Self { state, addresses, notes })
     }
 
-    /// Everybody who may have a session.
     /// Whom not everything may come in to.
     pub(crate) fn guarded(&self, config: &Config) -> Vec<Guarded> {
         super::guarded(config, &self.addresses, &self.state)
     }
 
+    /// Everybody who may have a session.
     pub(crate) fn entries(&self, config: &Config) -> Vec<ClientEntry> {
         entries(config, &self.addresses, &self.state)
+    }
+}
+
+/// What was lent of another prefix than today's is lent of today's.
+fn renumber(config: &Config, state: &mut State, notes: &mut Vec<String>) {
+    let (former, today) = (state.prefix, config.stored_prefix());
+    state.prefix = today;
+    if let (Some(former), Some(today)) = (former, today)
+        && former.lent != today.lent
+        && state.renumber(former.lent, today.lent)
+    {
+        notes.push(format!("the clients' addresses move from {} to {}", former.lent, today.lent));
     }
 }
 

@@ -15,14 +15,16 @@ use v6tun_host::network::{Network, Observed, Requirement, SysctlKey, plan};
 use v6tun_proto::ClientEntry;
 use v6tun_wire::{Folders, GlobalArgs, OrFail, refuse_unless_untouched};
 
-pub(crate) async fn run(global: &GlobalArgs, config: &Config) -> Result<()> {
+pub(crate) async fn run(global: &GlobalArgs, mut config: Config) -> Result<()> {
     let network = Network::open()?;
     refuse_unless_untouched(&Folders::named(ROLE, global), &network, &config.interface).await?;
     let uplink = Uplink::find(&network, config.uplink.as_deref()).await?;
+    let state = StateStore::peek(&global.state_dir).or_failed()?;
+    config.follow(&state, Some(&uplink));
+    let config = &config;
     uplink_guard::check(config, &uplink)?;
     let mut text = format!("# at start\nip tuntap add dev {} mode tun\n", config.interface);
-    let state = StateStore::peek(&global.state_dir).or_failed()?;
-    let settled = Settled::of(config, &state, &Unlendable::of(config, &uplink)?)?;
+    let settled = Settled::of(config, &state, &Unlendable::of(&config.named(), &uplink)?)?;
     let packet_filter = packet_filter::requirements(config, &uplink, &settled.guarded(config))?;
     let startup = uplink_plan::startup(config, &uplink, packet_filter);
     write_changes(&network, &startup, &mut text).await?;

@@ -1,6 +1,7 @@
 //! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
 use super::come_back::ComeBack;
+use super::renumber::Successor;
 use crate::ROLE;
 use crate::conflicts::Conflicts;
 use crate::lending::Lending;
@@ -46,6 +47,7 @@ pub(crate) struct Server<'a> {
     pub(crate) waiting: VecDeque<PublicKey>,
     /// What was said of each address that could not be lent, so that it is said once.
     pub(crate) unlent: HashMap<Ipv6Addr, String>,
+    pub(crate) successor: Successor,
     /// Until the administrator's connection has proved to live through the changes.
     pub(crate) come_back: Option<ComeBack>,
 }
@@ -109,6 +111,7 @@ impl Server<'_> {
                 }
                 () = sleep_until(next_look) => {
                     self.lending.look_again().await;
+                    self.heed_prefix().await;
                     self.lending.uplink().clone_into(&mut self.identity.uplink);
                     (last_look, has_changed) = (Instant::now(), false);
                     next_look = last_look + LOOK_AGAIN;

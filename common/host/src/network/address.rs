@@ -17,6 +17,8 @@ pub mod address_flags {
     pub const DADFAILED: u32 = 0x08;
     /// A Mobile IPv6 home address.
     pub const HOMEADDRESS: u32 = 0x10;
+    /// Its preferred lifetime has ended: new connections do not begin from it.
+    pub const DEPRECATED: u32 = 0x20;
     /// Duplicate address detection has not ended: the address is not yet used.
     pub const TENTATIVE: u32 = 0x40;
     /// The kernel makes temporary addresses from this one.

@@ -2,7 +2,7 @@
 
 use super::derived::network_mask;
 use crate::filter;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use thiserror::Error;
 
 /// The prefix that a pool's addresses lie in. [`check`](Self::check) holds for every one that was
 /// parsed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PoolPrefix {
     /// Its first address: what lies behind the first `len` bits is zero.
     pub address: Ipv6Addr,
@@ -106,6 +106,12 @@ fn read(text: &str) -> Option<PoolPrefix> {
     let is_number = len.bytes().all(|byte| byte.is_ascii_digit());
     let len = len.parse().ok().filter(|len| is_number && *len <= 128)?;
     Some(PoolPrefix { address: address.parse().ok()?, len })
+}
+
+impl From<PoolPrefix> for String {
+    fn from(prefix: PoolPrefix) -> Self {
+        prefix.to_string()
+    }
 }
 
 impl TryFrom<String> for PoolPrefix {
