@@ -6,6 +6,7 @@ mod client;
 mod configuration;
 mod dance;
 mod endpoint;
+mod inbound;
 mod ipv4;
 mod other_vpns;
 mod path_mtu;
@@ -74,6 +75,7 @@ async fn examine(patient: &Patient<'_>) -> Report {
     report.add("route", route::check(patient).await);
     report.add("other-vpns", other_vpns::check(patient).await);
     report.add("round-trip", round_trip::check(patient));
+    report.add("inbound", inbound::check(patient).await);
     report.add("resolver", resolver::check(patient));
     report.add("path-mtu", path_mtu::check(patient));
     report.add(TURTLE, turtle::check(patient).await);

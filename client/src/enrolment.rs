@@ -32,6 +32,8 @@ use v6tun_cli::{Failure, config_file};
 use v6tun_keys::Invitation;
 use v6tun_wire::{GlobalArgs, Host, Operator};
 
+pub(crate) use self::visit::is_known;
+
 use self::files::Files;
 use crate::{
     ROLE,
@@ -98,7 +100,7 @@ async fn enrol(invitation: &Invitation, path: &Path, patience: Patience) -> Resu
     let files = Files::beside(path, written);
     files.check()?;
     if let Some(config) = config
-        && visit::is_known(&config).await
+        && is_known(&config).await
     {
         return Ok(Enrolment::Known);
     }

@@ -45,5 +45,12 @@ impl Default for Inbound {
     }
 }
 
+impl Inbound {
+    /// A TCP port that may be connected to.
+    pub(crate) fn first_tcp_port(&self) -> Option<u16> {
+        self.tcp.first().map(PortRange::first)
+    }
+}
+
 #[cfg(test)]
 mod tests;

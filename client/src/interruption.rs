@@ -2,7 +2,10 @@
 
 use v6tun_wire::{Operator, Response, Wish};
 
-use crate::status::Status;
+use crate::{
+    order::{Answer, Order},
+    status::Status,
+};
 
 /// The work's outcome; `None` if the operator wanted the end before it was done. Whoever asks for the status
 /// meanwhile is told that the client is still `doing` it.
@@ -21,7 +24,10 @@ pub(crate) async fn unless_stopped<T>(
                     // Whoever asked may have gone: then nobody misses the answer.
                     let _unasked = reply.send(Response::Failed(format!("it is still {doing}")));
                 }
-                Wish::Order(order, _) => match order {},
+                Wish::Order(Order::TestInbound { .. }, reply) => {
+                    // As above.
+                    let _unasked = reply.send(Response::Answer(Answer::Inbound(None)));
+                }
             }
         }
     }

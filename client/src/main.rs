@@ -14,6 +14,7 @@ mod enrolment;
 mod forget;
 mod inbound;
 mod interruption;
+mod order;
 mod patience;
 mod route_plan;
 mod service;

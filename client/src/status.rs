@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use v6tun_cli::humanize;
 use v6tun_keys::PublicKey;
 use v6tun_proto::{ClientState, ClientTunnelStatus};
-use v6tun_wire::{Figures, NoOrder, Operated, since_unix_seconds, unix_seconds_ago};
+use v6tun_wire::{Figures, since_unix_seconds, unix_seconds_ago};
 
 pub(crate) use ask::run;
 
@@ -40,11 +40,6 @@ pub(crate) struct Status {
     pub(crate) tx_bytes: u64,
     /// Dropped packets and datagrams by reason; a reason that never occurred is left out.
     pub(crate) drops: BTreeMap<String, u64>,
-}
-
-impl Operated for Status {
-    type Order = NoOrder;
-    type Answer = NoOrder;
 }
 
 /// The server, as the client sees it.

@@ -1,6 +1,7 @@
 //! `v6tun-client up`: connects, keeps this PC's IPv6 as the server leases it, and restores this PC at the end.
 
 mod dry_run;
+mod reachability;
 mod renewal;
 mod session;
 mod surroundings;

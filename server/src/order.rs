@@ -38,6 +38,8 @@ pub(crate) enum Order {
     Move { name: String, address: Ipv6Addr },
     /// Say what comes in to a client.
     Inbound { name: String, inbound: Inbound },
+    /// Have a client try the UDP port from another port of its own; of a running server alone.
+    TestPort,
 }
 
 /// What an order came to.
@@ -52,6 +54,11 @@ pub(crate) enum Answer {
     Clients(Vec<ClientInfo>),
     /// To [`Order::Client`].
     Export(ClientInfo, Option<PresharedKey>),
+    /// To [`Order::TestPort`]: which client tried, and where that came from; `None`: it did not come.
+    PortTest {
+        by: String,
+        source: Option<SocketAddr>,
+    },
 }
 
 /// An invitation by what the server is to keep of it. Its secret stays with who made it.

@@ -25,6 +25,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::warn;
+use v6tun_cli::Failure;
 use v6tun_keys::PublicKey;
 use v6tun_proto::lease::Pool;
 use v6tun_proto::{ClientEntry, InvitationEntry};
@@ -221,6 +222,9 @@ impl<'a> Roster<'a> {
             Order::Revoke(name) => self.revoke(&name),
             Order::Move { name, address } => self.move_to(&name, address),
             Order::Inbound { name, inbound } => self.set_inbound(&name, inbound),
+            Order::TestPort => {
+                Err(Failure::failed("the server does not run: nobody can try its port").into())
+            }
         }
     }
 

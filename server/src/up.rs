@@ -4,6 +4,7 @@ mod come_back;
 mod dry_run;
 mod leases;
 mod orders;
+mod reachability;
 mod renumber;
 mod serve;
 mod welcome;
@@ -23,6 +24,7 @@ use crate::uplink_guard::{self, Unlendable};
 use crate::uplink_plan;
 use anyhow::{Context, Result};
 use come_back::ComeBack;
+use reachability::Reachability;
 use renumber::Successor;
 use serve::Server;
 use std::cell::Cell;
@@ -90,6 +92,7 @@ async fn serve_until_stopped(
         waiting: VecDeque::new(),
         unlent: HashMap::new(),
         successor: Successor::default(),
+        reachability: Reachability::default(),
         come_back: if is_safe { ComeBack::arm(&uplink)? } else { None },
     };
     server.announce();

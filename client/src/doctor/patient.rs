@@ -11,6 +11,7 @@ use super::web_page::WebPage;
 use crate::{
     ROLE,
     config::{Config, DEFAULT_INTERFACE},
+    enrolment::is_known,
     status::Status,
 };
 
@@ -31,6 +32,9 @@ pub(crate) struct Patient<'a> {
     pub(super) server: Option<Result<SocketAddr>>,
     /// What the running client says.
     pub(super) status: Result<Status>,
+    /// Whether the server answers a handshake with this PC's key; `None` where the running client tells, or nobody is known
+    /// to ask.
+    pub(super) is_known: Option<bool>,
     /// Where the turtle lives, by this system's resolver.
     pub(super) turtles: Result<Vec<SocketAddrV6>>,
 }
@@ -46,6 +50,11 @@ impl<'a> Patient<'a> {
             Some(Ok(config)) => Some(config.endpoint.resolve().await),
             _ => None,
         };
+        let status = v6tun_wire::status(ROLE, global).await;
+        let is_known = match (&config, &server, &status) {
+            (Some(Ok(config)), Some(Ok(_)), Err(_)) => Some(is_known(config).await),
+            _ => None,
+        };
         Ok(Self {
             global,
             turtle,
@@ -53,7 +62,8 @@ impl<'a> Patient<'a> {
             network,
             config,
             server,
-            status: v6tun_wire::status(ROLE, global).await,
+            status,
+            is_known,
             turtles: turtle.look_up().await,
         })
     }

@@ -7,7 +7,15 @@ use super::patient::Patient;
 use crate::status::State;
 
 pub(super) fn check(patient: &Patient<'_>) -> Finding {
-    let Ok(status) = &patient.status else { return Finding::skip("the client does not run") };
+    let Ok(status) = &patient.status else {
+        return match patient.is_known {
+            Some(true) => Finding::pass("it answers a handshake; the client does not run"),
+            Some(false) => {
+                Finding::fail("it does not answer a handshake").expected(EXPECTED).mend(ON_THE_VPS)
+            }
+            None => Finding::skip("the client does not run, and no server is known"),
+        };
+    };
     let endpoint = status.server.endpoint;
     let last = status.server.latest_handshake.and_then(since_unix_seconds).map(humanize::ago);
     let silent = |seen: String| Finding::fail(seen).expected(EXPECTED).mend(ON_THE_VPS);

@@ -32,7 +32,7 @@ pub(super) struct Membership {
 }
 
 /// Whether the server knows this PC's key, and answers.
-pub(super) async fn is_known(config: &Config) -> bool {
+pub(crate) async fn is_known(config: &Config) -> bool {
     timeout(KNOCK_FOR, knock(config)).await.is_ok_and(|knocked| match knocked {
         Ok(()) => true,
         Err(error) => {

@@ -3,6 +3,7 @@
 
 use std::{
     net::{Ipv6Addr, SocketAddr},
+    num::NonZeroU16,
     time::Duration,
 };
 
@@ -17,16 +18,18 @@ use v6tun_host::{
     network::{Journal, Network, RouteTo, carry_out, plan},
     tun::Tun,
 };
-use v6tun_proto::{ClientEvent, ClientTunnel, Lease, LossReason};
+use v6tun_proto::{ClientEvent, ClientTunnel, InboundResult, Lease, LossReason};
 use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 
 use super::{
+    reachability::{InboundTest, send_from_new_port},
     surroundings::Surroundings,
     way::{Lookup, Way},
 };
 use crate::{
     config::Config,
     endpoint::Endpoint,
+    order::Order,
     patience::Patience,
     route_plan::{self, Tunnel},
     spoken,
@@ -80,6 +83,7 @@ pub(super) struct Session<'a> {
     next_lookup: Option<Instant>,
     patience: Patience,
     surroundings: Surroundings,
+    inbound_test: Option<InboundTest>,
     is_connected: bool,
     ticks: Interval,
 }
@@ -115,6 +119,7 @@ impl<'a> Session<'a> {
             next_lookup: None,
             patience,
             surroundings,
+            inbound_test: None,
             is_connected: false,
             ticks,
         };
@@ -129,13 +134,14 @@ impl<'a> Session<'a> {
                 wish = operator.next() => match wish {
                     Wish::Stop => return Ok(Ended::Stopped),
                     Wish::Status(reply) => self.tell_status(reply).await,
-                    Wish::Order(order, _) => match order {},
+                    Wish::Order(Order::TestInbound { tcp_port }, reply) => self.test_inbound(tcp_port, reply),
                 },
                 event = self.events.recv() => match event {
                     Some(event) => self.handle_event(event).await?,
                     None => return Ok(Ended::Broken),
                 },
                 Some(found) = self.lookup.next() => self.handle_lookup(found).await,
+                () = due(self.inbound_test.as_ref().map(|test| test.until)) => self.end_inbound_test(None),
                 () = due(self.next_lookup) => self.look_up_again(),
                 () = self.surroundings.changed() => self.look_around().await,
                 () = self.patience.over(), if !self.is_connected => return Err(self.patience.failure().into()),
@@ -187,6 +193,12 @@ impl<'a> Session<'a> {
             ClientEvent::ServerBye => info!("the server said bye"),
             // Said only to those who come for that.
             ClientEvent::Answered | ClientEvent::Enrolled { .. } | ClientEvent::EnrolRefused { .. } => {}
+            ClientEvent::InboundTested(result) => self.end_inbound_test(Some(result)),
+            ClientEvent::PortTestWanted { to, nonce } => {
+                if let Err(error) = send_from_new_port(to, &nonce) {
+                    warn!("the server's port {to} cannot be tried: {error}");
+                }
+            }
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;
@@ -207,6 +219,22 @@ impl<'a> Session<'a> {
         } else {
             let hint = spoken::no_answer_hint(self.identity.public_key);
             spoken::complain(&spoken::no_answer(endpoint, after), &hint);
+        }
+    }
+
+    fn test_inbound(&mut self, tcp_port: Option<NonZeroU16>, reply: Reply<Status>) {
+        self.end_inbound_test(None);
+        self.inbound_test = Some(InboundTest::start(reply));
+        let asked =
+            self.event_loop.order(move |tunnel, out, now| tunnel.request_inbound_test(tcp_port, out, now));
+        if let Err(error) = asked {
+            warn!("{error:#}");
+        }
+    }
+
+    fn end_inbound_test(&mut self, result: Option<InboundResult>) {
+        if let Some(test) = self.inbound_test.take() {
+            test.end(result);
         }
     }
 

@@ -41,6 +41,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reconnect::Reconnect;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::{Duration, Instant};
 
 pub use state::{ClientConfig, ClientState, ClientTunnelStatus, Purpose};
@@ -64,6 +65,8 @@ pub struct ClientTunnel {
     complain_at: Option<Instant>,
     /// Until when a round-trip time is waited for before it is said that we are connected.
     connected_by: Option<Instant>,
+    /// The test of our reachability that is under way.
+    inbound_test: Option<u32>,
     lost_at: Option<Instant>,
     /// The server began the last handshake; its first data message completes it.
     is_responder: bool,
@@ -101,6 +104,7 @@ impl ClientTunnel {
             next_tick: after(now, SESSION_TICK),
             complain_at: Some(after(now, FIRST_COMPLAINT)),
             connected_by: None,
+            inbound_test: None,
             lost_at: None,
             is_responder: false,
             is_refused: false,
@@ -176,6 +180,24 @@ impl ClientTunnel {
     /// Our own network has changed, or slept: a handshake is due at once.
     pub fn handle_link_change(&mut self, now: Instant) {
         self.reconnect.start(now);
+    }
+
+    /// Asks the server to try to reach us, at that TCP port as well if there is one. A server that does not know that
+    /// answers nothing.
+    pub fn request_inbound_test(
+        &mut self,
+        tcp_port: Option<NonZeroU16>,
+        out: &mut Outputs<'_>,
+        now: Instant,
+    ) {
+        if !self.server_speaks {
+            return;
+        }
+        let request_id = self.requester.next_id();
+        self.inbound_test = Some(request_id);
+        let message = Message::InboundTest { tcp_port: tcp_port.map_or(0, NonZeroU16::get) };
+        let sent = self.send_control(&Envelope { request_id, message }, out.to_network, now);
+        self.record.settle(sent);
     }
 
     /// The server's name was resolved anew: a handshake is due at once if the address differs.

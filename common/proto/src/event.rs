@@ -1,11 +1,12 @@
 //! What happened, for the event loops to perform and to tell.
 
-use crate::control::{EnrolRefusal, RefusalReason};
+use crate::control::{EnrolRefusal, InboundResult, Nonce, RefusalReason};
 use crate::limits::MAX_EVENTS;
 use crate::server_tunnel::VisitorId;
 use crate::{DropReason, Stats};
 use std::collections::VecDeque;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::time::Duration;
 use v6tun_keys::{PresharedKey, PublicKey};
 
@@ -78,6 +79,16 @@ pub enum ClientEvent {
     EnrolRefused {
         /// Why.
         reason: EnrolRefusal,
+    },
+    /// The server tells how it reached us, which [`request_inbound_test`](crate::ClientTunnel::request_inbound_test) asked
+    /// for.
+    InboundTested(InboundResult),
+    /// The server wants that as a datagram, to that UDP port of its and from another port than the tunnel's.
+    PortTestWanted {
+        /// Where to.
+        to: SocketAddr,
+        /// The whole payload.
+        nonce: Nonce,
     },
     /// The server's datagrams come, authenticated, from another address.
     EndpointMoved {
@@ -164,6 +175,24 @@ pub enum ServerEvent {
         /// The name that the PC has; empty if it has none to suggest.
         name: String,
         /// Where the visitor is.
+        source: SocketAddr,
+    },
+    /// A client wants to know whether it can be reached. It is answered by
+    /// [`handle_inbound_result`](crate::ServerTunnel::handle_inbound_result). Said once in two seconds at the most for each
+    /// client.
+    InboundTestWanted {
+        /// The client's key.
+        client: PublicKey,
+        /// What the answer has to name.
+        request_id: u32,
+        /// The client's lease.
+        address: Ipv6Addr,
+        /// A TCP port to connect to.
+        tcp_port: Option<NonZeroU16>,
+    },
+    /// The datagram has come that [`request_port_test`](crate::ServerTunnel::request_port_test) asked for.
+    PortTested {
+        /// Where it came from.
         source: SocketAddr,
     },
     /// The WireGuard engine failed on a message of that client; its session was given up.

@@ -37,7 +37,10 @@ mod tunnel;
 
 pub use batch::{DatagramBatch, DatagramSpan, Outputs, PacketBatch, PacketSpan};
 pub use client_tunnel::{ClientConfig, ClientState, ClientTunnel, ClientTunnelStatus, Purpose};
-pub use control::{CONTROL_PORT, EnrolRefusal, RefusalReason, SERVER_LINK_LOCAL, client_link_local};
+pub use control::{
+    CONTROL_PORT, EnrolRefusal, InboundResult, Nonce, RefusalReason, SERVER_LINK_LOCAL, TcpResult,
+    client_link_local,
+};
 pub use drop_reason::DropReason;
 pub use event::{ClientEvent, Lease, LossReason, ServerEvent};
 pub use server_tunnel::{

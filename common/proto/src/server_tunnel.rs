@@ -23,13 +23,14 @@ mod enrol;
 mod from_network;
 mod peer;
 mod peer_table;
+mod reachability;
 mod roster;
 mod unknown_keys;
 mod visitor;
 
 use crate::admission::Admission;
 use crate::batch::{DatagramBatch, Outputs};
-use crate::control::{Envelope, Message};
+use crate::control::{Envelope, Message, Nonce};
 use crate::event::Record;
 use crate::limits::{ADMISSION_SOURCES, MAX_PACKET, MIN_MTU, SESSION_TICK};
 use crate::packet::{Ecn, Ipv6Packet};
@@ -125,6 +126,8 @@ pub struct ServerTunnel {
     admission: Admission,
     unknown_keys: UnknownKeys,
     terms: Terms,
+    /// The datagram by which a client is to test our port.
+    port_test: Option<Nonce>,
     rng: StdRng,
     record: Record<ServerEvent>,
     /// While any session lives.
@@ -148,6 +151,7 @@ impl ServerTunnel {
             admission: Admission::new(ADMISSION_SOURCES, now),
             unknown_keys: UnknownKeys::default(),
             terms,
+            port_test: None,
             rng: StdRng::seed_from_u64(config.seed),
             record: Record::new(),
             next_tick: None,

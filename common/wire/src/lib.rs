@@ -32,7 +32,7 @@ pub use ask::{down, order, status};
 pub use event_loop::{EventLoop, Figures};
 pub use folders::{Folders, Role};
 pub use hinted::{Hinted, OrFail};
-pub use operator::{NoOrder, Operated, Operator, Reply, Request, Response, Wish};
+pub use operator::{Operated, Operator, Reply, Request, Response, Wish};
 pub use unix_time::{since_unix_seconds, unix_seconds_ago};
 pub use untouched::refuse_unless_untouched;
 pub use up::{Host, KEEPALIVE, up};

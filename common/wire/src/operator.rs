@@ -22,10 +22,6 @@ pub trait Operated: Serialize + DeserializeOwned + Send + 'static {
     type Answer: Serialize + DeserializeOwned + Send + 'static;
 }
 
-/// The order of a program that takes none.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub enum NoOrder {}
-
 /// What the running program is asked.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]

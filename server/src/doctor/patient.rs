@@ -3,13 +3,14 @@
 use crate::ROLE;
 use crate::config::{Config, Ndp};
 use crate::host_shape::{Facts, PublicIpv4};
+use crate::order::{Answer, Order};
 use crate::state::StateStore;
 use crate::status::{ClientStatus, Status};
 use crate::uplink::Uplink;
 use crate::uplink_plan;
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use std::io;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 use v6tun_cli::doctor::Finding;
 use v6tun_host::network::{Change, Network, Requirement, plan};
 use v6tun_host::packet_filter::{self, Ruleset};
@@ -27,6 +28,14 @@ pub(crate) struct Patient {
     /// What the running server says.
     pub(super) status: Result<Status>,
     pub(super) ruleset: io::Result<Ruleset>,
+    /// What came of a client's try to reach the port from another port than its own.
+    pub(super) port_test: Result<PortTest>,
+}
+
+/// Who tried to reach the server's port, and from where that came; `None`: it did not come.
+pub(super) struct PortTest {
+    pub(super) by: String,
+    pub(super) source: Option<SocketAddr>,
 }
 
 /// A server that runs on a host that could be looked at.
@@ -50,11 +59,16 @@ impl Patient {
         {
             config.follow(&state, Some(uplink));
         }
+        let status = v6tun_wire::status(ROLE, global).await;
         Ok(Self {
             global: global.clone(),
             uplink,
             ipv4: Facts::public_ipv4(&network).await?,
-            status: v6tun_wire::status(ROLE, global).await,
+            port_test: match &status {
+                Ok(_) => test_port(global).await,
+                Err(_) => Err(anyhow!("the server does not run")),
+            },
+            status,
             ruleset: packet_filter::list_ruleset(),
             network,
             config,
@@ -122,6 +136,14 @@ impl Running<'_> {
             (client.address, uplink_plan::lease(client.address, &lent, self.config, self.uplink))
         });
         required.collect()
+    }
+}
+
+async fn test_port(global: &GlobalArgs) -> Result<PortTest> {
+    let alone = async |_| bail!("the server has ended");
+    match v6tun_wire::order::<Status>(ROLE, global, Order::TestPort, alone).await? {
+        Answer::PortTest { by, source } => Ok(PortTest { by, source }),
+        _ => bail!("the server answered something else"),
     }
 }
 

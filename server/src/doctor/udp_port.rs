@@ -1,7 +1,7 @@
 //! Whether clients' datagrams reach the server's port.
 
 use super::firewall::listed;
-use super::patient::{Patient, Running};
+use super::patient::{Patient, PortTest, Running};
 use crate::host_shape::PublicIpv4;
 use v6tun_cli::doctor::Finding;
 use v6tun_cli::humanize;
@@ -14,8 +14,18 @@ pub(super) fn check(patient: &Patient) -> Finding {
         Err(skipped) => return skipped,
     };
     let port = running.status.listen_port;
-    if let Some((name, ago)) = last_heard(&running) {
-        return Finding::pass(format!("UDP port {port}: {name} was heard {ago}"));
+    let heard = last_heard(&running);
+    match (&patient.port_test, &heard) {
+        (Ok(PortTest { by, source: Some(source) }), _) => {
+            return Finding::pass(format!(
+                "UDP port {port}: {by} reaches it, also from a port that is new, {source}"
+            ));
+        }
+        // One that does not know how, or that no client could be asked.
+        (Err(_), Some((name, ago))) => {
+            return Finding::pass(format!("UDP port {port}: {name} was heard {ago}"));
+        }
+        _ => {}
     }
     if let Ok(ruleset) = listed(&patient.ruleset)
         && let Some(obstacle) = ruleset.obstacles(Hook::Input, &["ip", "inet"], &port.to_string()).next()
@@ -25,6 +35,12 @@ pub(super) fn check(patient: &Patient) -> Finding {
         ))
         .expected("a rule that lets clients' datagrams in")
         .mend(opening(&obstacle, port));
+    }
+    if let (Ok(PortTest { by, source: None }), Some((_, ago))) = (&patient.port_test, &heard) {
+        return Finding::warn(format!(
+            "UDP port {port}: {by} was heard {ago}, but nothing that it sends from a port that is new"
+        ))
+        .expected("that too; else a firewall lets in only what it knows, and who comes anew stays out");
     }
     match patient.ipv4 {
         PublicIpv4::Public(address) => {

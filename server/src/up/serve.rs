@@ -1,10 +1,12 @@
 //! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
 use super::come_back::ComeBack;
+use super::reachability::Reachability;
 use super::renumber::Successor;
 use crate::ROLE;
 use crate::conflicts::Conflicts;
 use crate::lending::Lending;
+use crate::order::Order;
 use crate::probes::Probes;
 use crate::roster::Roster;
 use crate::service;
@@ -48,6 +50,7 @@ pub(crate) struct Server<'a> {
     /// What was said of each address that could not be lent, so that it is said once.
     pub(crate) unlent: HashMap<Ipv6Addr, String>,
     pub(crate) successor: Successor,
+    pub(crate) reachability: Reachability,
     /// Until the administrator's connection has proved to live through the changes.
     pub(crate) come_back: Option<ComeBack>,
 }
@@ -94,6 +97,7 @@ impl Server<'_> {
                 wish = operator.next() => match wish {
                     Wish::Stop => return Ok(true),
                     Wish::Status(reply) => self.tell_status(reply).await,
+                    Wish::Order(Order::TestPort, reply) => self.test_port(reply).await,
                     Wish::Order(order, reply) => self.obey(order, reply).await,
                 },
                 event = self.events.recv() => match event {
@@ -104,6 +108,10 @@ impl Server<'_> {
                     proof?;
                     self.come_back = None;
                 }
+                tested = self.reachability.next() => match tested {
+                    Some(tested) => self.tell_tested(tested),
+                    None => self.reachability.end_port_test(None),
+                },
                 finding = self.probes.next() => self.handle_finding(finding).await,
                 () = self.watch.changed(), if !has_changed => {
                     has_changed = true;
@@ -148,6 +156,10 @@ impl Server<'_> {
             ServerEvent::EnrolRequested { visitor, invitation, client, name, source } => {
                 self.enrol(visitor, crate::roster::Request { invitation, client, name, source });
             }
+            ServerEvent::InboundTestWanted { client, request_id, address, tcp_port } => {
+                self.test_inbound(client, request_id, (address, tcp_port));
+            }
+            ServerEvent::PortTested { source } => self.reachability.end_port_test(Some(source)),
             ServerEvent::SessionPanicked { name } => {
                 warn!(client = name, "its session broke on a message and was given up; it will reconnect");
             }

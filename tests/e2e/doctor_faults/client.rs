@@ -72,6 +72,31 @@ fn it_names_what_is_broken_elsewhere() -> Result<()> {
 }
 
 #[test]
+fn it_names_what_keeps_others_from_reaching_this_pc() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let _running = [deployment.server.up()?, deployment.pc.up()?];
+        must_reach(&lab.pc, SITE_IPV6)?;
+        let found = check(&deployment.pc, "inbound")?;
+        ensure!(found.status == "pass" && found.seen.contains("TCP port"), "{found:?}");
+        for (rule, status, saying) in [
+            ("icmpv6 type echo-request drop", "fail", "while TCP port"),
+            ("tcp flags syn drop", "warn", "does not reach TCP port"),
+            ("meta l4proto { tcp, icmpv6 } drop", "fail", "are not answered"),
+        ] {
+            // What is inside the tunnel alone: the PC's other neighbours go on.
+            lab.pc.nft(&format!(
+                "table ip6 closed {{ chain input {{ type filter hook input priority 0; iifname \"v6tun0\" {rule}; }}; }}"
+            ))?;
+            let found = check(&deployment.pc, "inbound")?;
+            ensure!(found.status == status && found.seen.contains(saying), "{rule}: {found:?}");
+            shell(&lab.pc, "nft delete table ip6 closed")?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn it_looks_at_a_pc_without_client_or_configuration() -> Result<()> {
     Lab::run(&Options::default(), |lab| {
         let deployment = Deployment::install(lab)?;
@@ -88,7 +113,10 @@ fn it_looks_at_a_pc_without_client_or_configuration() -> Result<()> {
         ensure!(found.status == "fail" && found.seen.contains("not enrolled"), "{found:?}");
         client.write_config(&config)?;
 
+        ensure!(check(client, "server")?.status == "fail", "no server runs");
         let _server = server.up()?;
+        let found = check(client, "server")?;
+        ensure!(found.status == "pass" && found.seen.contains("answers a handshake"), "{found:?}");
         let mut process = client.up()?;
         process.signal(Signal::KILL)?;
         process.wait(PATIENCE)?;

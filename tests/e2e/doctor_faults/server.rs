@@ -143,7 +143,7 @@ fn it_names_a_port_that_the_firewall_closes() -> Result<()> {
         paste(server, &found.mend.context("a mend")?)?;
         let _client = deployment.pc.up()?;
         let found = check(server, "udp-port")?;
-        ensure!(found.status == "pass" && found.seen.contains("pc was heard"), "{found:?}");
+        ensure!(found.status == "pass" && found.seen.contains("pc reaches it"), "{found:?}");
         Ok(())
     })
 }
@@ -190,6 +190,32 @@ fn it_says_what_it_may_not_look_at() -> Result<()> {
             report["checks"][0]["name"] == "privileges" && report["checks"][0]["status"] == "warn",
             "{report}"
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn it_names_a_firewall_that_lets_in_only_what_it_knows() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let server = &deployment.server;
+        let _running = [server.up()?, deployment.pc.up()?];
+        must_reach(&lab.pc, SITE_IPV6)?;
+        let found = check(server, "udp-port")?;
+        ensure!(found.status == "pass" && found.seen.contains("from a port that is new"), "{found:?}");
+        // The kernel knows a flow from when somebody first asked about any.
+        lab.provider.nft(
+            "table ip asks { chain forward { type filter hook forward priority 0; ct state new accept; }; }",
+        )?;
+        must_reach(&lab.pc, SITE_IPV6)?;
+        lab.provider.nft(
+            "table ip known { chain forward { type filter hook forward priority 0; udp dport 51820 ct state new drop; }; }",
+        )?;
+        must_reach(&lab.pc, SITE_IPV6)?;
+        let found = check(server, "udp-port")?;
+        ensure!(found.status == "warn" && found.seen.contains("but nothing"), "{found:?}");
+        shell(&lab.provider, "nft delete table ip known")?;
+        ensure!(check(server, "udp-port")?.status == "pass");
         Ok(())
     })
 }

@@ -27,6 +27,12 @@ impl PortRange {
         if first == 0 || first > last { Err(PortRangeError) } else { Ok(Self { first, last }) }
     }
 
+    /// The lowest of them.
+    #[must_use]
+    pub fn first(&self) -> u16 {
+        self.first
+    }
+
     /// The same ports in order, each once, neighbours joined.
     #[must_use]
     pub fn sorted(ranges: &[Self]) -> Vec<Self> {

@@ -214,6 +214,13 @@ impl ClientTunnel {
             }
             Message::HeartbeatReply => self.heartbeat_answered(request_id, now)?,
             Message::Bye { pause } => self.server_said_bye(pause, now),
+            Message::InboundResult(result) if self.inbound_test.take_if(|id| *id == request_id).is_some() => {
+                self.record.tell(ClientEvent::InboundTested(result));
+            }
+            Message::PortTest { port, nonce } => {
+                let to = SocketAddr::new(self.server_address().ip(), port);
+                self.record.tell(ClientEvent::PortTestWanted { to, nonce });
+            }
             Message::Revoked => self.lost(LossReason::Revoked, now, now),
             _ => return Err(DropReason::ControlUnexpected),
         }

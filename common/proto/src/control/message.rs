@@ -5,6 +5,7 @@
 //! neither the order nor the fields of the old ones change within a version.
 
 use super::raw_key;
+use super::reachability::{InboundResult, Nonce};
 use super::refusal::{EnrolRefusal, RefusalReason};
 use crate::DropReason;
 use crate::filter;
@@ -60,10 +61,16 @@ pub(crate) enum Message {
     EnrolRefused { reason: EnrolRefusal },
     /// Server: you are a client no longer.
     Revoked,
+    /// Client: try to reach me, at that TCP port as well unless it is 0. Answered by `InboundResult`, after a while.
+    InboundTest { tcp_port: u16 },
+    /// Server: so it went.
+    InboundResult(InboundResult),
+    /// Server: send that to my UDP port, from another one than yours.
+    PortTest { port: u16, nonce: Nonce },
 }
 
 /// How many messages there are in this version.
-const MESSAGES: u32 = 12;
+const MESSAGES: u32 = 15;
 
 /// What is lent, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,12 +136,17 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::TcpResult;
     use crate::limits::MAX_CONTROL;
     use proptest::prelude::*;
 
     fn terms() -> LeaseTerms {
         let address = "2001:db8:1301:740:a133:0:113:2330".parse().unwrap();
         LeaseTerms { address, mtu: 1440, keepalive: 25, server_version: (0, 1, 0) }
+    }
+
+    fn inbound_result() -> InboundResult {
+        InboundResult { echo: Some(Duration::from_micros(3)), tcp: TcpResult::Refused }
     }
 
     fn all_messages() -> [Message; MESSAGES as usize] {
@@ -151,6 +163,9 @@ mod tests {
             Message::Enrolled { preshared_key: PresharedKey::from_bytes([9; 32]), name: "pc".to_owned() },
             Message::EnrolRefused { reason: EnrolRefusal::AlreadyUsed },
             Message::Revoked,
+            Message::InboundTest { tcp_port: 443 },
+            Message::InboundResult(inbound_result()),
+            Message::PortTest { port: 51820, nonce: [7; 16] },
         ]
     }
 
@@ -189,6 +204,11 @@ mod tests {
         assert_eq!(encoded(0, Message::Bye { pause: Some(60) }), [1, 0, 7, 1, 60]);
         assert_eq!(encoded(3, Message::EnrolRefused { reason: EnrolRefusal::Withdrawn }), [1, 3, 10, 3]);
         assert_eq!(encoded(0, Message::Revoked), [1, 0, 11]);
+        assert_eq!(encoded(1, Message::InboundTest { tcp_port: 300 }), [1, 1, 12, 0xac, 2]);
+        assert_eq!(encoded(1, Message::InboundResult(inbound_result())), [1, 1, 13, 1, 0, 0xb8, 0x17, 2]);
+        let mut port_test = vec![1, 0, 14, 1];
+        port_test.extend([7; 16]);
+        assert_eq!(encoded(0, Message::PortTest { port: 1, nonce: [7; 16] }), port_test);
         let mut enrol = vec![1, 3, 8];
         enrol.extend([7; 32]);
         enrol.extend([2, b'p', b'c']);
@@ -215,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_not_known_here_is_told_from_what_is_broken() {
         assert_eq!(Envelope::decode(&[2, 0, 5]), Err(DropReason::ControlUnknownVersion));
-        assert_eq!(Envelope::decode(&[1, 0, 12]), Err(DropReason::ControlUnknownMessage));
+        assert_eq!(Envelope::decode(&[1, 0, 15]), Err(DropReason::ControlUnknownMessage));
         for broken in [&[][..], &[1], &[1, 0], &[1, 0, 5, 0], &[1, 0x80, 0x80, 0x80, 0x80, 0x80]] {
             assert_eq!(Envelope::decode(broken), Err(DropReason::ControlMalformed));
         }
@@ -243,7 +263,7 @@ mod tests {
         }
 
         #[test]
-        fn decoding_what_begins_well_never_panics(number in 0u8..13, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn decoding_what_begins_well_never_panics(number in 0u8..16, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut bytes = vec![1, 0, number];
             bytes.extend(rest);
             if let Ok(envelope) = Envelope::decode(&bytes) {

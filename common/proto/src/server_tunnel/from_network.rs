@@ -29,6 +29,10 @@ impl ServerTunnel {
         now: Instant,
     ) -> Result<(), DropReason> {
         endpoint::check_source(source)?;
+        if self.port_test.take_if(|nonce| nonce == datagram).is_some() {
+            self.record.tell(ServerEvent::PortTested { source });
+            return Ok(());
+        }
         let address = source.ip().to_canonical();
         match Datagram::classify(datagram)? {
             Datagram::Initiation => {
@@ -189,7 +193,7 @@ impl ServerTunnel {
         let packet = Ipv6Packet::parse(bytes)?;
         if peer.ends.takes(&packet) {
             let envelope = peer.ends.open(&packet)?;
-            return self.receive_control(place, envelope, out.to_network);
+            return self.receive_control(place, envelope, out.to_network, now);
         }
         if let Err(reason) = filter::check_from_client(&packet, peer.entry.address) {
             if reason == DropReason::SourceNotLeased && peer.lease_state() == LeaseState::Ready {
@@ -213,6 +217,7 @@ impl ServerTunnel {
         place: usize,
         envelope: Envelope,
         to_network: &mut DatagramBatch,
+        now: Instant,
     ) -> Result<(), DropReason> {
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
         peer.responder.heard();
@@ -230,6 +235,10 @@ impl ServerTunnel {
                 Some(Envelope { request_id: envelope.request_id, message: Message::HeartbeatReply })
             }
             Message::LeaseAccepted if peer.responder.change_accepted() => None,
+            Message::InboundTest { tcp_port } => {
+                self.inbound_test_wanted(place, envelope.request_id, tcp_port, now)?;
+                None
+            }
             Message::Bye { .. } => {
                 self.left(place);
                 None

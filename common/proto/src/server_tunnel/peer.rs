@@ -48,6 +48,8 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     pub(crate) responder: Responder,
     pub(crate) latest_handshake: Option<Instant>,
+    /// When it may have its reachability tested again.
+    pub(crate) next_inbound_test: Option<Instant>,
     /// While the client is here.
     told: Option<Told>,
     lease: Lease,
@@ -81,6 +83,7 @@ impl Peer {
             endpoint: Endpoint::default(),
             responder: Responder::default(),
             latest_handshake: None,
+            next_inbound_test: None,
             told: None,
             lease: Lease { state: LeaseState::Unused, since: None, held: Vec::new() },
             rx_bytes: 0,

@@ -104,3 +104,53 @@ fn the_server_says_bye_to_those_that_speak_control_and_to_no_others() {
     rig.server.handle_stop(&mut rig.lent.outputs(), rig.now);
     assert_eq!(rig.answer().message, Message::Bye { pause: None });
 }
+
+#[test]
+fn a_client_has_its_reachability_tested_once_in_two_seconds_and_hears_how_it_went() {
+    let mut rig = Rig::ready();
+    rig.events();
+    for request_id in [4, 5] {
+        rig.control(request_id, Message::InboundTest { tcp_port: 443 });
+    }
+    let wanted = ServerEvent::InboundTestWanted {
+        client: key(PC).public_key(),
+        request_id: 4,
+        address: lease(),
+        tcp_port: std::num::NonZeroU16::new(443),
+    };
+    assert_eq!(rig.events(), [wanted]);
+    assert_eq!(rig.dropped(DropReason::ControlUnexpected), 1);
+    let result = crate::InboundResult { echo: Some(Duration::from_millis(20)), tcp: crate::TcpResult::Open };
+    rig.server.handle_inbound_result(&key(PC).public_key(), 4, result, &mut rig.lent.outputs());
+    assert_eq!(rig.answer(), Envelope { request_id: 4, message: Message::InboundResult(result) });
+    rig.now += Duration::from_secs(2);
+    rig.control(6, Message::InboundTest { tcp_port: 0 });
+    assert!(matches!(rig.events()[..], [ServerEvent::InboundTestWanted { tcp_port: None, .. }]));
+}
+
+#[test]
+fn a_client_without_a_lease_is_not_tested() {
+    let mut rig = Rig::connected();
+    rig.events();
+    rig.control(1, Message::InboundTest { tcp_port: 443 });
+    assert_eq!(rig.events(), []);
+}
+
+#[test]
+fn a_client_is_asked_for_a_datagram_from_elsewhere_which_counts_once() {
+    let mut rig = Rig::ready();
+    let (client, nonce) = (key(PC).public_key(), [7; 16]);
+    rig.server.request_port_test(&client, 51820, nonce, &mut rig.lent.outputs());
+    assert!(rig.lent.datagrams().is_empty(), "it has not spoken control");
+    rig.control(1, Message::Heartbeat);
+    rig.answer();
+    rig.server.request_port_test(&client, 51820, nonce, &mut rig.lent.outputs());
+    assert_eq!(rig.answer().message, Message::PortTest { port: 51820, nonce });
+    rig.events();
+    rig.datagram(cafe(), &[6; 16]);
+    assert_eq!(rig.events(), [], "it is another datagram");
+    for _ in 0..2 {
+        rig.datagram(cafe(), &nonce);
+    }
+    assert_eq!(rig.events(), [ServerEvent::PortTested { source: cafe() }]);
+}
