@@ -6,6 +6,7 @@ mod client_service;
 mod clients;
 mod come_back;
 mod congestion_marks;
+mod crowd;
 mod demo;
 mod doctor;
 mod doctor_faults;

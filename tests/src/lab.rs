@@ -43,6 +43,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 pub mod address;
+mod crowd;
 pub mod fault;
 mod namespace;
 mod neighbour_advertisement;
@@ -53,14 +54,17 @@ pub mod relay;
 mod router;
 mod snapshot;
 pub mod straight_line;
+mod sweep;
 mod topology;
 mod vps_shape;
 mod wait;
 
+pub use crowd::Crowd;
 pub use namespace::{Finished, Namespace};
 pub use neighbour_advertisement::advertise_address;
 pub use process::Process;
 pub use snapshot::{Ipv4Snapshot, Snapshot};
+pub use sweep::first_answers;
 pub use vps_shape::VpsShape;
 pub use wait::{wait_for, wait_until};
 
@@ -234,6 +238,11 @@ impl Lab {
             &self.vps,
             &self.neighbour,
         ]
+    }
+
+    /// One more machine, which is still to be made.
+    fn another(&self, role: &str) -> Namespace {
+        Namespace::new(self.ownership.namespace_name(role), role, self.dir())
     }
 
     /// The lab's own folder: logs, keys, configurations, state. Removed with the lab.

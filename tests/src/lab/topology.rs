@@ -57,15 +57,21 @@ pub(super) fn build(parts: &Parts<'_>, options: &Options) -> Result<()> {
     build_site(parts.site)
 }
 
-fn make_namespaces(parts: &Parts<'_>) -> Result<()> {
-    let batch: Vec<String> = parts.all().iter().map(|part| format!("netns add {}", part.name())).collect();
+/// New machines, with names and a loopback interface.
+pub(super) fn make(machines: &[&Namespace]) -> Result<()> {
+    let batch: Vec<String> = machines.iter().map(|part| format!("netns add {}", part.name())).collect();
     ip_batch(&[], &batch.join("\n")).context("making the namespaces")?;
-    for part in parts.all() {
+    for part in machines {
         write_name_service(part)?;
         part.ip("link set dev lo up")?;
         // New namespaces inherit IPv4's forwarding from the machine that they are made on.
         part.set_sysctls(&[("net/ipv4/ip_forward", "0"), ("net/ipv4/conf/all/rp_filter", "0")])?;
     }
+    Ok(())
+}
+
+fn make_namespaces(parts: &Parts<'_>) -> Result<()> {
+    make(&parts.all())?;
     // Those that are not looked at closely have been up for long: a router whose link-local address is
     // still being probed for duplicates cannot solicit anybody.
     for part in [parts.provider, parts.neighbour, parts.site] {

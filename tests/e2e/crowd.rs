@@ -1,0 +1,49 @@
+//! A hundred clients of one server.
+
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use v6tun_tests::lab::address::VPS_IPV6;
+use v6tun_tests::lab::{Crowd, Lab, Options, VpsShape, first_answers, wait_until};
+use v6tun_tests::product::{Deployment, Installation};
+
+const CLIENTS: u8 = 100;
+const POOL: &str = "prefix = \"2001:db8:1301:740::/64\"";
+const LIMIT: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// From the answer of the VPS's own address to that of each lease.
+const AFTER_THE_VPS: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_hundred_leases_are_reachable_again_soon_after_the_uplink_is() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let crowd = Crowd::gather(lab, &deployment, CLIENTS, POOL)?;
+        let _server = deployment.server.up()?;
+        let _clients = crowd.clients.iter().map(Installation::start_up).collect::<Result<Vec<_>>>()?;
+        let addresses = crowd.wait_for_addresses(LIMIT)?;
+        let at_first = first_answers(&lab.site, &addresses, Instant::now(), INTERVAL, LIMIT)?;
+        ensure!(at_first.iter().all(Option::is_some), "{at_first:?}");
+        let with_the_vps: Vec<Ipv6Addr> = addresses.iter().copied().chain([VPS_IPV6]).collect();
+        // What else goes with a link that is down is its configuration's business.
+        let routes = lab.vps.output("ip -4 route show default")?;
+        lab.vps.set_sysctls(&[("net/ipv6/conf/ens3/keep_addr_on_down", "1")])?;
+        for _ in 0..3 {
+            lab.vps.ip("link set ens3 down")?;
+            wait_until("the link to be down", LIMIT, || {
+                Ok(first_answers(&lab.site, &addresses[..1], Instant::now(), INTERVAL, INTERVAL)? == [None])
+            })?;
+            let start = Instant::now();
+            lab.vps.ip(&format!("link set ens3 up\nroute replace {}", routes.trim()))?;
+            let answers: Option<Vec<Duration>> =
+                first_answers(&lab.site, &with_the_vps, start, INTERVAL, LIMIT)?.into_iter().collect();
+            let answers = answers.context("an answer of each")?;
+            let (last, of_the_vps) = (answers.iter().max(), answers[answers.len() - 1]);
+            println!("reachable again: the VPS after {of_the_vps:?}, the last lease after {last:?}");
+            ensure!(last <= Some(&(of_the_vps + AFTER_THE_VPS)), "{answers:?}");
+        }
+        Ok(())
+    })
+}
