@@ -56,8 +56,8 @@ pub(crate) struct Roster<'a> {
     /// Those that somebody else on the link was found to have, and when.
     avoided: HashMap<Ipv6Addr, Instant>,
     refusals: Refusals,
-    /// The endpoints have changed since they were saved.
-    has_news: bool,
+    /// When the endpoints changed first since they were saved.
+    news_since: Option<Instant>,
 }
 
 /// What an order means for the running server, once it is written down.
@@ -114,7 +114,7 @@ impl<'a> Roster<'a> {
             unusable: unlendable.all(),
             avoided: HashMap::new(),
             refusals: Refusals::default(),
-            has_news: false,
+            news_since: None,
         })
     }
 
@@ -231,16 +231,28 @@ impl<'a> Roster<'a> {
     /// Notes where a client is; written down by the next [`save_news`](Self::save_news).
     pub(crate) fn heard_from(&mut self, client: PublicKey, endpoint: SocketAddr) {
         let is_client = self.address_of(&client).is_some();
-        self.has_news |= is_client && self.state.set_endpoint(client, endpoint);
+        if is_client && self.state.set_endpoint(client, endpoint) {
+            self.news_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Where everybody was heard last.
+    pub(crate) fn endpoints(&self) -> Vec<(PublicKey, SocketAddr)> {
+        self.state.endpoints.iter().map(|known| (known.public_key, known.endpoint)).collect()
+    }
+
+    /// Since when there is something that is not written down.
+    pub(crate) fn news_since(&self) -> Option<Instant> {
+        self.news_since
     }
 
     /// Writes down what is worth a write only now and then.
     pub(crate) fn save_news(&mut self) {
-        if !self.has_news {
+        if self.news_since.is_none() {
             return;
         }
         match self.store.save(&self.state) {
-            Ok(()) => self.has_news = false,
+            Ok(()) => self.news_since = None,
             Err(error) => warn!("the clients' endpoints are not saved: {error}"),
         }
     }
@@ -252,7 +264,7 @@ impl<'a> Roster<'a> {
         if self.state.prune(now()) == 0 {
             return Vec::new();
         }
-        self.has_news = true;
+        self.news_since.get_or_insert_with(Instant::now);
         let stays = |key: &PublicKey| self.state.invitations.iter().any(|one| one.public_key == *key);
         before.into_iter().filter(|key| !stays(key)).collect()
     }

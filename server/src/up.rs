@@ -105,6 +105,7 @@ fn tunnel(config: &Config, roster: &Roster<'_>, uplink: &Uplink) -> Result<Serve
     let config = ServerConfig {
         private_key: config.private_key.clone(),
         clients: roster.entries(),
+        endpoints: roster.endpoints(),
         invitations: roster.invitations(),
         mtu_ceiling: uplink_plan::mtu_ceiling(config, uplink),
         keepalive: KEEPALIVE,

@@ -78,6 +78,7 @@ impl Server {
         let config = ServerConfig {
             private_key,
             clients: Vec::new(),
+            endpoints: Vec::new(),
             invitations: vec![entry],
             mtu_ceiling: MIN_MTU,
             keepalive: v6tun_wire::KEEPALIVE,

@@ -24,6 +24,7 @@ mod from_network;
 mod peer;
 mod peer_table;
 mod reachability;
+mod revival;
 mod roster;
 mod unknown_keys;
 mod visitor;
@@ -59,6 +60,8 @@ pub struct ServerConfig {
     pub private_key: PrivateKey,
     /// Who may have a session; keys and addresses are distinct.
     pub clients: Vec<ClientEntry>,
+    /// Where clients were when this server ran last: they are called back.
+    pub endpoints: Vec<(PublicKey, SocketAddr)>,
     /// Who may ask to become a client, open invitations and ended ones.
     pub invitations: Vec<InvitationEntry>,
     /// The greatest inner packet in bytes that the server's own link allows; 1280 at the least.
@@ -132,6 +135,8 @@ pub struct ServerTunnel {
     record: Record<ServerEvent>,
     /// While any session lives.
     next_tick: Option<Instant>,
+    /// While any client is called back.
+    next_call: Option<Instant>,
 }
 
 impl ServerTunnel {
@@ -144,9 +149,15 @@ impl ServerTunnel {
         };
         let mut visitors = Visitors::default();
         config.invitations.into_iter().for_each(|invitation| visitors.invite(invitation));
-        Self {
+        let mut peers = PeerTable::new(config.clients);
+        for (client, endpoint) in config.endpoints {
+            if let Some(peer) = peers.by_key(&client).and_then(|place| peers.get_mut(place)) {
+                peer.remember(endpoint);
+            }
+        }
+        let mut tunnel = Self {
             identity: Identity::new(&config.private_key),
-            peers: PeerTable::new(config.clients),
+            peers,
             visitors,
             admission: Admission::new(ADMISSION_SOURCES, now),
             unknown_keys: UnknownKeys::default(),
@@ -155,7 +166,10 @@ impl ServerTunnel {
             rng: StdRng::seed_from_u64(config.seed),
             record: Record::new(),
             next_tick: None,
-        }
+            next_call: None,
+        };
+        tunnel.call_all_back(now);
+        tunnel
     }
 
     /// Takes a UDP payload from the network, whose header said `ecn` of congestion.
@@ -180,6 +194,7 @@ impl ServerTunnel {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, out: &mut Outputs<'_>, now: Instant) {
+        self.call_back(out.to_network, now);
         if self.next_tick.is_none_or(|at| now < at) {
             return;
         }
@@ -233,9 +248,12 @@ impl ServerTunnel {
         self.record.poll_event()
     }
 
-    /// When `handle_timeout` is wanted; `None` while no session lives.
+    /// When `handle_timeout` is wanted; `None` while no session lives and nobody is called.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        earliest(&[(self.next_tick, DeadlineReason::SessionTick)])
+        earliest(&[
+            (self.next_call, DeadlineReason::Handshake),
+            (self.next_tick, DeadlineReason::SessionTick),
+        ])
     }
 
     /// Every client.
@@ -271,6 +289,11 @@ impl ServerTunnel {
         }
     }
 
+    /// From now on there is a session whose clock is to be looked at.
+    fn wake_sessions(&mut self, now: Instant) {
+        self.next_tick.get_or_insert(after(now, SESSION_TICK));
+    }
+
     fn tick(&mut self, place: usize, to_network: &mut DatagramBatch) {
         let Some(peer) = self.peers.get_mut(place) else { return };
         // A full batch is sent and the engine asked again a quarter of a second later.
@@ -303,6 +326,13 @@ impl ServerTunnel {
         self.close_session(place);
         if let Some(peer) = self.peers.get_mut(place) {
             peer.leave(&mut self.record);
+        }
+    }
+
+    /// Who has said bye is not called back.
+    fn forget_whereabouts(&mut self, place: usize) {
+        if let Some(peer) = self.peers.get_mut(place) {
+            peer.forget();
         }
     }
 

@@ -30,8 +30,13 @@ use v6tun_wire::{EventLoop, Operator, Reply, Response, Wish};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How far apart such looks are at the least where the kernel tells of changes, most of which are our own.
 const LOOK_APART: Duration = Duration::from_millis(250);
-/// How often the clients' endpoints are written down, where they have changed, and what ended long ago is forgotten.
-const SAVE_NEWS: Duration = Duration::from_secs(60);
+/// How soon it is written down where a client is: whoever starts this server anew calls it there. Clients that come together
+/// are written down together.
+const SAVE_SOON: Duration = Duration::from_secs(1);
+/// How far apart two such writes are at the least.
+const SAVE_APART: Duration = Duration::from_secs(60);
+/// How often it is seen to that what ended long ago is forgotten.
+const FORGET: Duration = Duration::from_secs(3600);
 
 /// Everything that a running server holds.
 pub(crate) struct Server<'a> {
@@ -85,8 +90,9 @@ impl Server<'_> {
     /// # Errors
     /// When the administrator may be locked out.
     async fn run(&mut self, operator: &mut Operator<Status>) -> Result<bool> {
-        let mut saves = interval(SAVE_NEWS);
-        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut forgets = interval(FORGET);
+        forgets.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut save_at_the_earliest = Instant::now();
         let mut last_look = Instant::now();
         let mut next_look = last_look + LOOK_AGAIN;
         // Whether the kernel has told of something since the last look.
@@ -124,17 +130,20 @@ impl Server<'_> {
                     (last_look, has_changed) = (Instant::now(), false);
                     next_look = last_look + LOOK_AGAIN;
                 }
-                _ = saves.tick() => self.save_and_forget(),
+                () = due(self.roster.news_since(), save_at_the_earliest) => {
+                    self.roster.save_news();
+                    save_at_the_earliest = Instant::now() + SAVE_APART;
+                }
+                _ = forgets.tick() => self.forget(),
             }
         }
         Ok(false)
     }
 
-    fn save_and_forget(&mut self) {
+    fn forget(&mut self) {
         for invitation in self.roster.forget_the_old() {
             self.tell_tunnel(move |tunnel, _, _| tunnel.remove_invitation(&invitation));
         }
-        self.roster.save_news();
     }
 
     async fn handle_event(&mut self, event: ServerEvent) {
@@ -185,6 +194,14 @@ impl Server<'_> {
         };
         // Whoever asked may have gone: then nobody misses the answer.
         let _unasked = reply.send(response);
+    }
+}
+
+/// Returns when news are to be written down; never where there are none.
+async fn due(news_since: Option<std::time::Instant>, earliest: Instant) {
+    match news_since {
+        Some(since) => sleep_until((Instant::from_std(since) + SAVE_SOON).max(earliest)).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -50,7 +50,8 @@ impl ClientTunnel {
                 // The server has proved that it is there, not that it is where this came from.
                 self.is_responder = false;
                 self.commit(out.to_network, answer_len, self.server_address());
-                self.established(out.to_network, now)
+                let is_in_doubt = self.state == ClientState::Lost || self.liveness.is_in_doubt();
+                self.established(is_in_doubt, out.to_network, now)
             }
         }
     }
@@ -91,11 +92,15 @@ impl ClientTunnel {
     }
 
     /// There are new keys, and the server has them too.
-    fn established(&mut self, to_network: &mut DatagramBatch, now: Instant) -> Result<(), DropReason> {
+    fn established(
+        &mut self,
+        was_in_doubt: bool,
+        to_network: &mut DatagramBatch,
+        now: Instant,
+    ) -> Result<(), DropReason> {
         self.latest_handshake = Some(now);
         self.reconnect.stop();
         self.complain_at = None;
-        let was_in_doubt = self.state == ClientState::Lost || self.liveness.is_in_doubt();
         self.liveness.heard(now);
         let drained = self.send_queued(to_network, now);
         match &self.config.purpose {
@@ -166,7 +171,8 @@ impl ClientTunnel {
             self.record.tell(ClientEvent::EndpointMoved { from, to: source });
         }
         if sighting.is_new_session && std::mem::take(&mut self.is_responder) {
-            self.established(out.to_network, now)?;
+            // A server begins handshakes when it was started anew, and then has to be told that we are here.
+            self.established(true, out.to_network, now)?;
         }
         match plaintext {
             Plaintext::Keepalive => Ok(()),

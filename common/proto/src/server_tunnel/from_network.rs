@@ -4,10 +4,8 @@ use super::{LeaseState, ServerTunnel};
 use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, Message};
 use crate::datagram::Datagram;
-use crate::limits::SESSION_TICK;
 use crate::packet::Ipv6Packet;
 use crate::session::{Handshake, Load, Plaintext, SessionError};
-use crate::timer::after;
 use crate::{DropReason, RefusalReason, ServerEvent, endpoint, filter};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
@@ -43,7 +41,9 @@ impl ServerTunnel {
                 let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
                 self.admit(address, datagram, now)?;
                 self.receive_response(place, source, datagram, out.to_network)?;
-                self.handshake_done(place, out.to_network, now)
+                self.handshake_done(place, out.to_network, now)?;
+                self.answered(place, now);
+                Ok(())
             }
             Datagram::CookieReply { receiver } => {
                 let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
@@ -98,7 +98,7 @@ impl ServerTunnel {
             Ok(Handshake::Accepted(len)) => {
                 peer.received(datagram.len());
                 peer.commit(to_network, len, source);
-                self.next_tick.get_or_insert(after(now, SESSION_TICK));
+                self.wake_sessions(now);
                 return Ok(());
             }
             Ok(Handshake::Cookie(len)) => {
@@ -137,6 +137,13 @@ impl ServerTunnel {
         }
     }
 
+    /// A client that has answered a handshake of ours is there, and hears us: nobody can have recorded that.
+    fn answered(&mut self, place: usize, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(place) {
+            peer.need_lease(&mut self.record, now);
+        }
+    }
+
     fn handshake_done(
         &mut self,
         place: usize,
@@ -156,7 +163,12 @@ impl ServerTunnel {
         now: Instant,
     ) -> Result<(), DropReason> {
         let Some(place) = self.peers.by_receiver(arrival.receiver) else {
-            return self.receive_from_visitor((arrival.source, arrival.receiver), arrival.datagram, out);
+            let received =
+                self.receive_from_visitor((arrival.source, arrival.receiver), arrival.datagram, out);
+            if received == Err(DropReason::NoSession) {
+                self.heard_from_former(arrival.source, now);
+            }
+            return received;
         };
         let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
@@ -168,6 +180,7 @@ impl ServerTunnel {
         };
         peer.received(arrival.datagram.len());
         let sighting = peer.endpoint.learn(arrival.source, (arrival.receiver, arrival.counter), now);
+        peer.revival = None;
         peer.seen(&mut self.record, now);
         peer.need_lease(&mut self.record, now);
         if sighting.is_new_session {
@@ -241,6 +254,7 @@ impl ServerTunnel {
             }
             Message::Bye { .. } => {
                 self.left(place);
+                self.forget_whereabouts(place);
                 None
             }
             _ => return Err(DropReason::ControlUnexpected),

@@ -1,5 +1,6 @@
 //! One client as the server knows it.
 
+use super::revival::Revival;
 use super::{ClientEntry, PeerStatus};
 use crate::batch::DatagramBatch;
 use crate::control::{
@@ -48,6 +49,10 @@ pub(crate) struct Peer {
     pub(crate) endpoint: Endpoint,
     pub(crate) responder: Responder,
     pub(crate) latest_handshake: Option<Instant>,
+    /// Where it was, after its stay or before this server's start.
+    pub(crate) remembered: Option<SocketAddr>,
+    /// While it is called back.
+    pub(crate) revival: Option<Revival>,
     /// When it may have its reachability tested again.
     pub(crate) next_inbound_test: Option<Instant>,
     /// While the client is here.
@@ -83,6 +88,8 @@ impl Peer {
             endpoint: Endpoint::default(),
             responder: Responder::default(),
             latest_handshake: None,
+            remembered: None,
+            revival: None,
             next_inbound_test: None,
             told: None,
             lease: Lease { state: LeaseState::Unused, since: None, held: Vec::new() },
@@ -97,13 +104,39 @@ impl Peer {
             name: self.entry.name.clone(),
             public_key: self.entry.public_key,
             address: self.entry.address,
-            endpoint: self.endpoint.address(),
+            endpoint: self.endpoint.address().filter(|_| self.told.is_some()),
             latest_handshake: self.latest_handshake.map(|at| now.saturating_duration_since(at)),
             rx_bytes: self.rx_bytes,
             tx_bytes: self.tx_bytes,
             lease: self.lease.state,
             speaks_control: self.responder.speaks(),
         }
+    }
+
+    /// Notes where it was when it was last heard from: it is expected there.
+    pub(crate) fn remember(&mut self, endpoint: SocketAddr) {
+        self.remembered = Some(endpoint);
+        self.endpoint.set(endpoint);
+    }
+
+    /// Forgets where it was: it is not expected anywhere.
+    pub(crate) fn forget(&mut self) {
+        self.endpoint = Endpoint::default();
+        self.remembered = None;
+        self.revival = None;
+    }
+
+    /// Whether it has a session and was heard in it.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.told.is_some() && self.session.as_ref().is_some_and(Session::has_keys)
+    }
+
+    /// Begins a handshake, whatever is in progress.
+    pub(crate) fn begin_handshake(&mut self, to_network: &mut DatagramBatch) -> Result<(), SessionError> {
+        let session = self.session.as_mut().ok_or(SessionError::Dropped(DropReason::NoSession))?;
+        let slot = to_network.slot().ok_or(SessionError::Dropped(DropReason::BatchFull))?;
+        let len = session.initiate(true, slot)?.unwrap_or(0);
+        self.commit_to_endpoint(to_network, len).map_err(SessionError::Dropped)
     }
 
     pub(crate) fn lease_state(&self) -> LeaseState {
@@ -159,7 +192,8 @@ impl Peer {
 
     /// Forgets everything about the client's stay; its lease stays.
     pub(crate) fn leave(&mut self, record: &mut Record<ServerEvent>) {
-        self.endpoint = Endpoint::default();
+        self.remembered = self.endpoint.address().or(self.remembered);
+        self.endpoint = self.remembered.map_or_else(Endpoint::default, Endpoint::at);
         self.responder = Responder::default();
         record.count_all(DropReason::LeasePending, self.drop_held());
         self.has_queued = false;

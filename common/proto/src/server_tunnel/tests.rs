@@ -3,6 +3,8 @@ mod control;
 mod enrol;
 mod hostile;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod revival;
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod roster;
 
 use super::*;
@@ -33,6 +35,7 @@ fn config() -> ServerConfig {
         keepalive: Duration::from_secs(25),
         version: (0, 1, 0),
         seed: 1,
+        endpoints: Vec::new(),
         invitations: Vec::new(),
     }
 }

@@ -62,6 +62,7 @@ impl Pair {
         let server = ServerConfig {
             private_key: of_server.clone(),
             clients: others.chain([entry(of_client.public_key(), clients)]).collect(),
+            endpoints: Vec::new(),
             invitations: Vec::new(),
             mtu_ceiling: 1440,
             keepalive: Duration::ZERO,

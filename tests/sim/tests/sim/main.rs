@@ -6,5 +6,6 @@ mod connecting;
 mod days;
 mod endpoints;
 mod outages;
+mod restarts;
 mod stock;
 mod world;

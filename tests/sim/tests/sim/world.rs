@@ -141,8 +141,18 @@ impl World {
         self.start_server_that_lends(0);
     }
 
-    /// The same, with the first client's lease moved on by so many.
+    /// One that remembers where everybody was.
+    pub(crate) fn restart_server(&mut self) {
+        let endpoints = self.clients.iter().zip(10..).map(|(client, n)| (public(n), client.address));
+        self.start_server_with(0, endpoints.collect());
+    }
+
+    /// One that knows nothing, with the first client's lease moved on by so many.
     pub(crate) fn start_server_that_lends(&mut self, first: usize) {
+        self.start_server_with(first, Vec::new());
+    }
+
+    fn start_server_with(&mut self, first: usize, endpoints: Vec<(PublicKey, SocketAddr)>) {
         let entry = |n: u8| ClientEntry {
             name: format!("client {n}"),
             public_key: public(10 + n),
@@ -156,6 +166,7 @@ impl World {
             keepalive: Duration::from_secs(25),
             version: (0, 1, 0),
             seed: 5,
+            endpoints,
             invitations: Vec::new(),
         };
         self.server = Server::Ours(Box::new(ServerTunnel::new(config, self.now())));
