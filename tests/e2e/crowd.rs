@@ -47,3 +47,31 @@ fn a_hundred_leases_are_reachable_again_soon_after_the_uplink_is() -> Result<()>
         Ok(())
     })
 }
+
+#[test]
+fn a_hundred_idle_clients_are_reached_before_they_notice_that_the_server_was_started_anew() -> Result<()> {
+    Lab::run(&Options::with_vps(VpsShape::OneOnLink), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let crowd = Crowd::gather(lab, &deployment, CLIENTS, POOL)?;
+        let mut server = deployment.server.up()?;
+        let clients = crowd.clients.iter().map(Installation::start_up).collect::<Result<Vec<_>>>()?;
+        let addresses = crowd.wait_for_addresses(LIMIT)?;
+        let state = deployment.server.dir().join("state/server-state.toml");
+        wait_until("all endpoints to be written down", Duration::from_secs(90), || {
+            let text = std::fs::read_to_string(&state).unwrap_or_default();
+            Ok(text.matches("[[endpoint]]").count() == usize::from(CLIENTS))
+        })?;
+        for _ in 0..3 {
+            server.kill()?;
+            server = deployment.server.up()?;
+            let answers: Option<Vec<Duration>> =
+                first_answers(&lab.site, &addresses, Instant::now(), INTERVAL, LIMIT)?.into_iter().collect();
+            let mut answers = answers.context("an answer of each")?;
+            answers.sort_unstable();
+            println!("reached after the start: p50 {:?}, p99 {:?}", answers[49], answers[98]);
+        }
+        let lost = clients.iter().filter(|client| client.stdout().contains("lost the server")).count();
+        ensure!(lost == 0, "{lost} of them had to find out themselves");
+        Ok(())
+    })
+}

@@ -34,7 +34,7 @@ const LOOK_APART: Duration = Duration::from_millis(250);
 /// are written down together.
 const SAVE_SOON: Duration = Duration::from_secs(1);
 /// How far apart two such writes are at the least.
-const SAVE_APART: Duration = Duration::from_secs(60);
+const SAVE_APART: Duration = Duration::from_secs(10);
 /// How often it is seen to that what ended long ago is forgotten.
 const FORGET: Duration = Duration::from_secs(3600);
 

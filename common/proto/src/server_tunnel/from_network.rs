@@ -39,7 +39,7 @@ impl ServerTunnel {
             }
             Datagram::Response { receiver } => {
                 let place = self.peers.by_receiver(receiver).ok_or(DropReason::NoSession)?;
-                self.admit(address, datagram, now)?;
+                self.admit_response(place, address, datagram, now)?;
                 self.receive_response(place, source, datagram, out.to_network)?;
                 self.handshake_done(place, out.to_network, now)?;
                 self.answered(place, now);
@@ -64,6 +64,26 @@ impl ServerTunnel {
         self.admission.admit(address, now)?;
         self.identity.refresh();
         Ok(())
+    }
+
+    /// As [`admit`](Self::admit), but one response to each call of ours is expected, and costs its source nothing: a
+    /// hundred clients may answer at once from behind one translator of addresses.
+    fn admit_response(
+        &mut self,
+        place: usize,
+        address: IpAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) -> Result<(), DropReason> {
+        let revival = self.peers.get_mut(place).and_then(|peer| peer.revival.as_mut());
+        match revival.filter(|revival| revival.awaits_answer()) {
+            Some(revival) if self.identity.verifies_mac(address, datagram) => {
+                revival.take_answer();
+                self.identity.refresh();
+                Ok(())
+            }
+            _ => self.admit(address, datagram, now),
+        }
     }
 
     fn receive_initiation(

@@ -31,11 +31,28 @@ pub(crate) struct Revival {
     until: Instant,
     begun: Instant,
     back_off: BackOff,
+    /// The last call has no answer yet.
+    awaits_answer: bool,
 }
 
 impl Revival {
     fn begin(now: Instant) -> Self {
-        Self { due: now, until: after(now, CALLED_FOR), begun: now, back_off: BackOff::default() }
+        Self {
+            due: now,
+            until: after(now, CALLED_FOR),
+            begun: now,
+            back_off: BackOff::default(),
+            awaits_answer: false,
+        }
+    }
+
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.awaits_answer
+    }
+
+    /// An answer has come, right or wrong: whoever sends more is one source among others.
+    pub(super) fn take_answer(&mut self) {
+        self.awaits_answer = false;
     }
 }
 
@@ -102,6 +119,7 @@ impl ServerTunnel {
         let Some(peer) = self.peers.get_mut(place) else { return next };
         if let Some(revival) = &mut peer.revival {
             revival.due = next;
+            revival.awaits_answer = true;
         }
         let begun = peer.begin_handshake(to_network);
         self.wake_sessions(now);

@@ -139,3 +139,31 @@ fn who_has_expired_is_called_when_its_former_session_speaks_again() {
     rig.datagram(home(), &asleep);
     assert_eq!(rig.called_within(Duration::from_millis(100)), [(Duration::ZERO, home())]);
 }
+
+#[test]
+fn whoever_answers_calls_from_behind_one_translator_is_heard_and_a_flood_of_answers_is_not() {
+    let address = |n: u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 1, n);
+    let clients = (10..110).map(|n: u8| entry(&format!("pc{n}"), n, address(n.into()))).collect();
+    let port = |n: u8| SocketAddr::new(home().ip(), 40_000 + u16::from(n));
+    let endpoints = (10..110).map(|n: u8| (key(n).public_key(), port(n))).collect();
+    let mut rig = Rig::new();
+    rig.server = ServerTunnel::new(ServerConfig { clients, endpoints, ..config() }, rig.now);
+    let mut initiations = Vec::new();
+    for _ in 0..10 {
+        rig.timeout();
+        initiations.extend(rig.lent.datagrams());
+        rig.now += Duration::from_millis(10);
+    }
+    let mut last = Vec::new();
+    for (to, initiation) in initiations.iter().filter(|(_, bytes)| bytes[0] == 1).take(100) {
+        let n = u8::try_from(to.port() - 40_000).unwrap();
+        last = RawPeer::new(&key(n), &key(SERVER).public_key()).answer(initiation);
+        rig.datagram(*to, &last);
+    }
+    let needed = rig.events().iter().filter(|event| matches!(event, ServerEvent::LeaseNeeded { .. })).count();
+    assert_eq!(needed, 100);
+    for _ in 0..20 {
+        rig.datagram(home(), &last);
+    }
+    assert_eq!(rig.dropped(DropReason::HandshakeRateLimited), 15, "beyond the burst of any source");
+}
