@@ -36,6 +36,8 @@ pub(crate) struct RawConfig {
     address: Option<Ipv6Addr>,
     pub(crate) interface: Option<String>,
     pub(crate) mtu: Option<u16>,
+    #[serde(default)]
+    when_down: WhenDown,
     pub(crate) server: RawServer,
     #[serde(default)]
     windows: WindowsConfig,
@@ -47,6 +49,19 @@ pub(crate) struct RawServer {
     public_key: PublicKey,
     endpoint: String,
     pub(crate) preshared_key_file: Option<PathBuf>,
+}
+
+/// What becomes of the PC's way to the IPv6 Internet while the server does not answer.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WhenDown {
+    /// It turns unreachable: programs are told at once, and take IPv4 where they can. On Windows as `Remove`.
+    #[default]
+    Unreachable,
+    /// It goes: IPv6 of the LAN, if there is any, is used meanwhile.
+    Remove,
+    /// It stays: what is sent is lost, and programs wait for it.
+    Keep,
 }
 
 /// Where the file is, or will be.
@@ -84,6 +99,7 @@ pub(crate) struct Config {
     pub(crate) interface: String,
     /// Ceiling of the tunnel's MTU, 1280 to 1500 bytes; `None`: what the way to the server allows.
     pub(crate) mtu: Option<u16>,
+    pub(crate) when_down: WhenDown,
     pub(crate) server: PublicKey,
     pub(crate) endpoint: Endpoint,
     pub(crate) preshared_key: Option<PresharedKey>,
@@ -114,6 +130,7 @@ impl Config {
             address: raw.address,
             interface: raw.interface.unwrap_or_else(|| DEFAULT_INTERFACE.to_owned()),
             mtu: raw.mtu,
+            when_down: raw.when_down,
             server: raw.server.public_key,
             endpoint,
             preshared_key,
@@ -128,6 +145,7 @@ impl Config {
             address: None,
             interface: DEFAULT_INTERFACE.to_owned(),
             mtu: None,
+            when_down: WhenDown::default(),
             server,
             endpoint,
             preshared_key: None,

@@ -5,9 +5,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use v6tun_host::network::{Observed, Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError};
+use v6tun_host::network::{
+    Change, Observed, Prefix, ROUTE_PROTOCOL, Requirement, Route, RouteKind, SysctlKeyError,
+};
 
-use crate::config::WindowsConfig;
+use crate::config::{WhenDown, WindowsConfig};
 
 #[cfg(not(windows))]
 mod linux;
@@ -41,6 +43,8 @@ pub(crate) struct Tunnel<'a> {
     pub(crate) former: &'a [Ipv6Addr],
     /// In bytes.
     pub(crate) mtu: u16,
+    /// What is done about the server's silence, while it is silent.
+    pub(crate) down: Option<WhenDown>,
     /// The way to the server, where it would lead into the tunnel.
     pub(crate) around: Option<Route>,
     /// What is set on Windows alone.
@@ -66,9 +70,45 @@ impl Tunnel<'_> {
         desired
             .extend(former.map(|former| Requirement::AddressAbsent { link: link.clone(), address: *former }));
         desired.extend(self.around.clone().map(Requirement::Route));
-        desired.push(Requirement::Route(tunnel_route(self.interface)));
+        if !self.is_withdrawn() {
+            desired.push(Requirement::Route(tunnel_route(self.interface)));
+        }
+        if self.is_unreachable() {
+            desired.push(Requirement::Route(unreachable_route()));
+        }
         Ok(desired)
     }
+}
+
+impl Tunnel<'_> {
+    /// Whether a change of ours is to be taken back now, that the server is silent or no longer so.
+    pub(crate) fn is_outdated(&self, change: &Change) -> bool {
+        let Change::AddRoute(route) = change else { return false };
+        let is_ours = route.prefix_len == 0 && route.protocol == ROUTE_PROTOCOL;
+        let outdated = match route.kind {
+            RouteKind::Unreachable => !self.is_unreachable(),
+            _ => self.is_withdrawn(),
+        };
+        is_ours && outdated
+    }
+
+    fn is_withdrawn(&self) -> bool {
+        match self.down {
+            Some(WhenDown::Remove) => true,
+            Some(WhenDown::Unreachable) => cfg!(windows),
+            Some(WhenDown::Keep) | None => false,
+        }
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.down == Some(WhenDown::Unreachable) && !cfg!(windows)
+    }
+}
+
+/// The default route that leads nowhere, and is better than the tunnel's and any of the LAN's.
+fn unreachable_route() -> Route {
+    let metric = platform::DEFAULT_ROUTE_METRIC.saturating_sub(1);
+    Route { prefix_len: 0, ..Route::unreachable(Ipv6Addr::UNSPECIFIED, metric) }
 }
 
 /// The default route through the tunnel.
@@ -125,7 +165,7 @@ pub(crate) fn mtu_ceiling(link_mtu: Option<u32>, server: IpAddr, configured: Opt
 
 #[cfg(test)]
 mod tests {
-    use v6tun_host::network::{Change, Link, plan};
+    use v6tun_host::network::{Link, plan};
 
     use super::*;
 
@@ -157,6 +197,7 @@ mod tests {
             address: address("2001:db8::2330"),
             former: &[],
             mtu: 1440,
+            down: None,
             around: None,
             windows: Box::leak(Box::default()),
         }
@@ -182,6 +223,40 @@ mod tests {
                 "ip -6 route add default dev v6tun0 metric 50 proto 118",
             ]
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn while_the_server_is_silent_the_internet_is_unreachable_or_the_tunnels_route_is_not_there() {
+        let of = |down| commands(&Tunnel { down, ..tunnel() }).split_off(7);
+        let route = "ip -6 route add default dev v6tun0 metric 50 proto 118";
+        assert_eq!(of(None), [route]);
+        assert_eq!(of(Some(WhenDown::Keep)), [route]);
+        assert_eq!(
+            of(Some(WhenDown::Unreachable)),
+            [route, "ip -6 route add unreachable default metric 49 proto 118"]
+        );
+        assert!(of(Some(WhenDown::Remove)).is_empty());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_servers_silence_changed_is_taken_back_and_what_it_did_not_is_not() {
+        let made = |down| {
+            let desired = Tunnel { down, ..tunnel() }.requirements().unwrap();
+            plan(&desired, &Observed::default())
+        };
+        let outdated = |then, now| {
+            let tunnel = Tunnel { down: now, ..tunnel() };
+            let all = made(then).into_iter().filter(|change| tunnel.is_outdated(change));
+            all.map(|change| change.to_string()).collect::<Vec<_>>()
+        };
+        let unreachable = "ip -6 route add unreachable default metric 49 proto 118";
+        assert_eq!(outdated(Some(WhenDown::Unreachable), None), [unreachable]);
+        assert!(outdated(None, Some(WhenDown::Unreachable)).is_empty());
+        let route = "ip -6 route add default dev v6tun0 metric 50 proto 118";
+        assert_eq!(outdated(None, Some(WhenDown::Remove)), [route]);
+        assert!(outdated(None, None).is_empty());
     }
 
     #[test]

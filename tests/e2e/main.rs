@@ -37,6 +37,7 @@ mod vps_killed;
 mod vps_restored;
 mod vps_route;
 mod vps_shared;
+mod when_down;
 
 use v6tun_tests::lab::Options;
 

@@ -5,13 +5,16 @@ use v6tun_host::network::Requirement;
 use v6tun_wire::doctor::cannot_tell;
 
 use super::patient::{INTERNET_IPV6, Patient, commands};
-use crate::route_plan::tunnel_route;
+use crate::{route_plan::tunnel_route, status::State};
 
 pub(super) async fn check(patient: &Patient<'_>) -> Finding {
     let (status, _) = match patient.leased() {
         Ok(leased) => leased,
         Err(skipped) => return skipped,
     };
+    if matches!(status.state, State::Lost) {
+        return Finding::skip("the server is lost, and what the route is meanwhile says `when-down`");
+    }
     let link = &status.interface;
     match patient.missing(Requirement::Route(tunnel_route(link))).await {
         Ok(changes) if changes.is_empty() => {}

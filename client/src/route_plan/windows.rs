@@ -43,6 +43,7 @@ mod tests {
 
     fn tunnel(windows: &WindowsConfig) -> Tunnel<'_> {
         Tunnel {
+            down: None,
             interface: "v6tun0",
             address: "2001:db8::2330".parse().unwrap(),
             former: &[],

@@ -44,6 +44,7 @@ async fn commands(global: &GlobalArgs, config: &Config, last: Option<Ipv6Addr>) 
     let link_mtu = network.route_to(endpoint.ip()).await?.map(|way| way.mtu);
     let observed = network.observe(&[]).await?;
     let tunnel = Tunnel {
+        down: None,
         interface: &config.interface,
         address: config.address.or(last).unwrap_or(UNKNOWN),
         former: &[],

@@ -15,7 +15,7 @@ use tokio::{
 use tracing::{info, warn};
 use v6tun_cli::Failure;
 use v6tun_host::{
-    network::{Journal, Network, RouteTo, carry_out, plan},
+    network::{Journal, Network, RouteTo, carry_out, plan, release},
     tun::Tun,
 };
 use v6tun_proto::{ClientEvent, ClientTunnel, InboundResult, Lease, LossReason};
@@ -42,6 +42,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// How often the name of a server that does not answer is looked up again.
 const LOOKUP_AGAIN: Duration = Duration::from_secs(15);
+
+/// How long a server that has taken its leave is waited for: one that is started anew is back by then.
+const AFTER_BYE: Duration = Duration::from_secs(2);
 
 /// Addresses held before that are remembered, to be taken off the tun: a server changes them rarely.
 const MAX_FORMER: usize = 16;
@@ -84,6 +87,10 @@ pub(super) struct Session<'a> {
     patience: Patience,
     surroundings: Surroundings,
     inbound_test: Option<InboundTest>,
+    /// The server has been silent for long enough that programs have to know.
+    is_down: bool,
+    /// When it will have been.
+    down_at: Option<Instant>,
     is_connected: bool,
     ticks: Interval,
 }
@@ -120,6 +127,8 @@ impl<'a> Session<'a> {
             patience,
             surroundings,
             inbound_test: None,
+            is_down: false,
+            down_at: None,
             is_connected: false,
             ticks,
         };
@@ -142,6 +151,7 @@ impl<'a> Session<'a> {
                 },
                 Some(found) = self.lookup.next() => self.handle_lookup(found).await,
                 () = due(self.inbound_test.as_ref().map(|test| test.until)) => self.end_inbound_test(None),
+                () = due(self.down_at) => self.set_down(true).await,
                 () = due(self.next_lookup) => self.look_up_again(),
                 () = self.surroundings.changed() => self.look_around().await,
                 () = self.patience.over(), if !self.is_connected => return Err(self.patience.failure().into()),
@@ -182,10 +192,16 @@ impl<'a> Session<'a> {
             }
             ClientEvent::Lost { reason } => {
                 self.server_is_silent();
+                let wait = if reason == LossReason::ServerBye { AFTER_BYE } else { Duration::ZERO };
+                self.down_at = Some(Instant::now() + wait);
                 spoken::say(&spoken::lost(self.way.endpoint, reason));
             }
             ClientEvent::Returned { rtt, outage } => {
                 self.next_lookup = None;
+                self.down_at = None;
+                if self.is_down {
+                    self.set_down(false).await;
+                }
                 spoken::say(&spoken::back(outage, rtt));
                 self.remember();
             }
@@ -268,6 +284,7 @@ impl<'a> Session<'a> {
         let Some(lease) = self.lease else { return Ok(()) };
         let observed = self.network.observe(&[]).await?;
         let tunnel = Tunnel {
+            down: self.is_down.then_some(self.config.when_down),
             interface: &self.config.interface,
             address: lease.address,
             former: &self.former,
@@ -276,6 +293,9 @@ impl<'a> Session<'a> {
             windows: &self.config.windows,
         };
         let desired = tunnel.requirements()?;
+        for note in release(self.network, self.journal, |change| tunnel.is_outdated(change)).await? {
+            warn!("{note}");
+        }
         let changes = plan(&desired, &self.network.observe(&desired).await?);
         Ok(carry_out(self.network, self.journal, changes).await?)
     }
@@ -289,6 +309,12 @@ impl<'a> Session<'a> {
 
     fn mtu_of(&self, lease: &Lease) -> u16 {
         lease.mtu.min(self.way.mtu_ceiling).max(route_plan::MIN_MTU)
+    }
+
+    /// Tells this PC's programs that the Internet is out of the tunnel's reach, or is not any more.
+    async fn set_down(&mut self, is_down: bool) {
+        (self.is_down, self.down_at) = (is_down, None);
+        self.repair().await;
     }
 
     /// The server has proved that it is there.

@@ -87,13 +87,13 @@ impl ServerTunnel {
         if self.next_call.is_none_or(|at| now < at) {
             return;
         }
-        let mut called = 0;
+        let mut called: usize = 0;
         let mut next: Option<Instant> = None;
         for place in self.peers.places() {
             let Some(due) = self.due_call(place, now) else { continue };
             let due = match due <= now && called < AT_ONCE {
                 true => {
-                    called += 1;
+                    called = called.saturating_add(1);
                     self.call(place, to_network, now)
                 }
                 false => due.max(after(now, PACE)),
