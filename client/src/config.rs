@@ -5,6 +5,7 @@
 use std::{
     net::Ipv6Addr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ use crate::{ROLE, endpoint::Endpoint, route_plan::MIN_MTU};
 
 /// The largest inner packet that the core takes.
 const MAX_MTU: u16 = 1500;
+/// Seconds: beyond an hour nothing on the way remembers the client.
+const MAX_KEEPALIVE: u16 = 3600;
 pub(crate) const DEFAULT_INTERFACE: &str = "v6tun0";
 
 /// The file as it is written; paths are relative to it.
@@ -36,6 +39,8 @@ pub(crate) struct RawConfig {
     address: Option<Ipv6Addr>,
     pub(crate) interface: Option<String>,
     pub(crate) mtu: Option<u16>,
+    /// Seconds.
+    keepalive: Option<u16>,
     #[serde(default)]
     when_down: WhenDown,
     pub(crate) server: RawServer,
@@ -99,6 +104,8 @@ pub(crate) struct Config {
     pub(crate) interface: String,
     /// Ceiling of the tunnel's MTU, 1280 to 1500 bytes; `None`: what the way to the server allows.
     pub(crate) mtu: Option<u16>,
+    /// How long the tunnel may be idle before a heartbeat, zero: for ever; `None`: as the server says.
+    pub(crate) keepalive: Option<Duration>,
     pub(crate) when_down: WhenDown,
     pub(crate) server: PublicKey,
     pub(crate) endpoint: Endpoint,
@@ -130,6 +137,7 @@ impl Config {
             address: raw.address,
             interface: raw.interface.unwrap_or_else(|| DEFAULT_INTERFACE.to_owned()),
             mtu: raw.mtu,
+            keepalive: raw.keepalive.map(|seconds| Duration::from_secs(seconds.into())),
             when_down: raw.when_down,
             server: raw.server.public_key,
             endpoint,
@@ -145,6 +153,7 @@ impl Config {
             address: None,
             interface: DEFAULT_INTERFACE.to_owned(),
             mtu: None,
+            keepalive: None,
             when_down: WhenDown::default(),
             server,
             endpoint,
@@ -162,6 +171,12 @@ impl RawConfig {
         }
         if self.mtu.is_some_and(|mtu| !(MIN_MTU..=MAX_MTU).contains(&mtu)) {
             return refuse("mtu is out of range", "1280 to 1500 bytes, or no line: what the way allows");
+        }
+        if self.keepalive.is_some_and(|seconds| seconds > MAX_KEEPALIVE) {
+            return refuse(
+                "keepalive is out of range",
+                "seconds, 1 to 3600; 0 for none; or no line: what the server says",
+            );
         }
         if let Some(address) = self.address.filter(|address| !is_usable(*address)) {
             let what = format!("address {address} cannot be this PC's");
@@ -274,6 +289,7 @@ mod tests {
             ("interface = \"far-too-long-a-name\"", server(1), "cannot make the tun device"),
             ("mtu = 1279", server(1), "mtu is out of range"),
             ("mtu = 1501", server(1), "mtu is out of range"),
+            ("keepalive = 3601", server(1), "keepalive is out of range"),
             ("address = \"fe80::1\"", server(1), "cannot be this PC's"),
             ("address = \"::ffff:192.0.2.1\"", server(1), "cannot be this PC's"),
             ("", server(3), "this PC's own"),

@@ -126,6 +126,7 @@ mod tests {
             address: None,
             interface: "v6tun0".to_owned(),
             mtu: None,
+            keepalive: None,
             when_down: crate::config::WhenDown::default(),
             server: PrivateKey::from_bytes([server; 32]).public_key(),
             endpoint: endpoint.parse().unwrap(),

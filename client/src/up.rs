@@ -134,6 +134,7 @@ fn tunnel(config: &Config, way: Way) -> Result<ClientTunnel> {
         endpoint: way.endpoint,
         address: config.address,
         keepalive: KEEPALIVE,
+        own_keepalive: config.keepalive,
         mtu_ceiling: way.mtu_ceiling,
         seed: getrandom::u64().context("cannot get random numbers")?,
         purpose: Purpose::Lease,

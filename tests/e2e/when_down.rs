@@ -41,7 +41,8 @@ fn the_internet_turns_unreachable_and_comes_back_with_all_that_was_open() -> Res
         // Who asks is told, and whoever has IPv4 as well goes that way.
         let refused = lab.pc.run(&format!("ping -n -c 1 -W 5 {SITE_IPV6}"))?;
         ensure!((refused.stdout + &refused.stderr).contains("No route to host"), "told nothing");
-        let page = lab.pc.output(&format!("curl -s -m 5 -o /dev/null -w %{{remote_ip}} http://{SITE_NAME}/"))?;
+        let page =
+            lab.pc.output(&format!("curl -s -m 5 -o /dev/null -w %{{remote_ip}} http://{SITE_NAME}/"))?;
         ensure!(page.contains('.') && !page.contains(':'), "{page}");
 
         let _server = deployment.server.up()?;
@@ -73,7 +74,11 @@ fn down_gives_the_pc_back_while_the_server_is_lost_and_so_does_the_next_up_after
                 pc.kill()?;
             }
             deployment.pc.down()?;
-            ensure!(before.difference(&Snapshot::take(&lab.pc)?).is_empty(), "{}", before.difference(&Snapshot::take(&lab.pc)?));
+            ensure!(
+                before.difference(&Snapshot::take(&lab.pc)?).is_empty(),
+                "{}",
+                before.difference(&Snapshot::take(&lab.pc)?)
+            );
         }
         Ok(())
     })

@@ -53,6 +53,7 @@ impl Exchange {
             endpoint: parties.endpoint,
             address: None,
             keepalive: KEEPALIVE,
+            own_keepalive: None,
             mtu_ceiling: MIN_MTU,
             seed: getrandom::u64().context("cannot get random numbers")?,
             purpose,

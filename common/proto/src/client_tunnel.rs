@@ -97,7 +97,7 @@ impl ClientTunnel {
             admission: Admission::new(CLIENT_ADMISSION_SOURCES, now),
             reconnect,
             requester: Requester::new(),
-            liveness: Liveness::new(config.keepalive, now),
+            liveness: Liveness::new(config.own_keepalive.unwrap_or(config.keepalive), now),
             state: ClientState::Connecting,
             lease: None,
             started: now,
@@ -299,7 +299,8 @@ const FIRST_COMPLAINT: Duration = Duration::from_secs(3);
 const NEXT_COMPLAINT: Duration = Duration::from_secs(60);
 
 fn open_session(identity: &Identity, config: &ClientConfig, rng: &mut StdRng) -> Session {
-    let keepalive = config.address.map(|_| config.keepalive).filter(|keepalive| !keepalive.is_zero());
+    let wanted = config.own_keepalive.unwrap_or(config.keepalive);
+    let keepalive = config.address.map(|_| wanted).filter(|keepalive| !keepalive.is_zero());
     let server =
         session::Peer { public_key: &config.server, preshared_key: config.preshared_key.as_ref(), keepalive };
     identity.session(&server, rng.random_range(0..1 << 24))

@@ -147,7 +147,8 @@ impl ClientTunnel {
 
     fn stock_lease(&self, address: Ipv6Addr) -> Lease {
         let mtu = self.config.mtu_ceiling.max(MIN_MTU);
-        Lease { address, mtu, keepalive: self.config.keepalive, server_version: None }
+        let keepalive = self.config.own_keepalive.unwrap_or(self.config.keepalive);
+        Lease { address, mtu, keepalive, server_version: None }
     }
 
     fn receive_data(
@@ -237,7 +238,7 @@ impl ClientTunnel {
         let new = Lease {
             address: terms.address,
             mtu: terms.mtu.min(self.config.mtu_ceiling).max(MIN_MTU),
-            keepalive: terms.keepalive(),
+            keepalive: self.config.own_keepalive.unwrap_or_else(|| terms.keepalive()),
             server_version: Some(terms.server_version),
         };
         self.liveness.set_keepalive(new.keepalive);

@@ -20,6 +20,8 @@ pub struct ClientConfig {
     pub address: Option<Ipv6Addr>,
     /// How long the tunnel may be idle while no server has said otherwise; zero: for ever.
     pub keepalive: Duration,
+    /// The same, whatever the server says.
+    pub own_keepalive: Option<Duration>,
     /// The greatest inner packet in bytes that the client's own link allows; 1280 at the least.
     pub mtu_ceiling: u16,
     /// Seeds the receiver index and the jitter of tries.

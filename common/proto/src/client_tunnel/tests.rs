@@ -26,6 +26,7 @@ fn config(address: Option<Ipv6Addr>) -> ClientConfig {
         endpoint: server_address(),
         address,
         keepalive: Duration::from_secs(25),
+        own_keepalive: None,
         mtu_ceiling: 1432,
         seed: 1,
         purpose: Purpose::Lease,
@@ -294,6 +295,19 @@ fn an_idle_server_that_died_is_lost_two_seconds_after_the_keepalive_time() {
     assert_eq!(rig.events(), []);
     rig.pass(Duration::from_millis(1));
     assert_eq!(rig.events(), [ClientEvent::Lost { reason: LossReason::NoHeartbeat }]);
+}
+
+#[test]
+fn a_keepalive_time_of_its_own_holds_against_the_servers() {
+    let mut rig = Rig::established(None);
+    rig.client.config.own_keepalive = Some(Duration::from_secs(7));
+    let request = rig.said().remove(0);
+    rig.control(request.request_id, Message::Lease(terms(lease())));
+    rig.answer_heartbeats();
+    rig.pass(Duration::from_millis(6999));
+    assert!(rig.said().is_empty());
+    rig.pass(Duration::from_millis(1));
+    assert_eq!(rig.said().len(), 1, "a heartbeat");
 }
 
 #[test]

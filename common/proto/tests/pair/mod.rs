@@ -76,6 +76,7 @@ impl Pair {
             endpoint: SERVER.into(),
             address: None,
             keepalive: Duration::ZERO,
+            own_keepalive: None,
             mtu_ceiling: 1440,
             seed: 2,
             purpose: Purpose::Lease,

@@ -127,6 +127,7 @@ impl World {
             endpoint: server_address(),
             address,
             keepalive: Duration::from_secs(25),
+            own_keepalive: None,
             mtu_ceiling: 1440,
             seed: seed + n as u64,
             purpose: Purpose::Lease,
