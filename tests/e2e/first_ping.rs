@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use v6tun_tests::lab::address::{CARRIER_SIDE, SITE_IPV6, VPS_IPV4};
-use v6tun_tests::lab::relay::Relay;
+use v6tun_tests::lab::relay::{Path, Relay};
 use v6tun_tests::lab::{Lab, Options, VpsShape, wait_for};
 use v6tun_tests::product::{FreshServer, Installation, PORT};
 
@@ -22,7 +22,8 @@ fn a_fresh_pc_pings_within_a_second_through_a_path_of_20_ms() -> Result<()> {
     Lab::run(&Options { vps_shape: VpsShape::OneOnLink, ..options() }, |lab| {
         let server = FreshServer::up(lab)?;
         let door = SocketAddr::from((CARRIER_SIDE, PORT));
-        let relay = Relay::start(&lab.provider, door, SocketAddr::from((VPS_IPV4, PORT)), ONE_WAY)?;
+        let relay =
+            Relay::start(&lab.provider, door, SocketAddr::from((VPS_IPV4, PORT)), Path::of_delay(ONE_WAY))?;
         let mut times = Vec::new();
         for name in ["first", "second", "third"] {
             let options = format!("{name} --endpoint {}", relay.address());

@@ -10,7 +10,7 @@ use v6tun_tests::hostile_peer::{receive, socket_in};
 use v6tun_tests::lab::address::{
     CARRIER_SIDE, NEIGHBOUR_IPV6, ROUTED_IPV6, SITE_IPV4, SITE_IPV6, VPS_IPV4, VPS_IPV6, leasable,
 };
-use v6tun_tests::lab::relay::Relay;
+use v6tun_tests::lab::relay::{Path, Relay};
 use v6tun_tests::lab::{
     Lab, Namespace, Options, Snapshot, VpsShape, advertise_address, ownership, wait_until,
 };
@@ -164,7 +164,12 @@ fn a_relay_delays_each_way_by_what_it_is_told_and_changes_nothing() -> Result<()
     Lab::run(&Options::default(), |lab| {
         let server = lab.vps.enter(|| Ok(UdpSocket::bind((VPS_IPV4, 9))?))?;
         let door = SocketAddr::from((CARRIER_SIDE, 9));
-        let relay = Relay::start(&lab.provider, door, server.local_addr()?, Duration::from_millis(10))?;
+        let relay = Relay::start(
+            &lab.provider,
+            door,
+            server.local_addr()?,
+            Path::of_delay(Duration::from_millis(10)),
+        )?;
         let clients = [socket_in(&lab.pc, relay.address())?, socket_in(&lab.laptop, relay.address())?];
         for (round, client) in clients.iter().cycle().take(10).enumerate() {
             let start = Instant::now();

@@ -2,6 +2,7 @@
 
 mod address_conflicts;
 mod bad_input;
+mod chaos;
 mod client_service;
 mod clients;
 mod come_back;

@@ -43,8 +43,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How often the name of a server that does not answer is looked up again.
 const LOOKUP_AGAIN: Duration = Duration::from_secs(15);
 
-/// How long a server that has taken its leave is waited for: one that is started anew is back by then.
-const AFTER_BYE: Duration = Duration::from_secs(2);
+/// How long a lost server is waited for before programs are told: one that is started anew is back by then, and a bad line
+/// lets one of four tries through.
+const LOST_FOR: Duration = Duration::from_secs(2);
 
 /// Addresses held before that are remembered, to be taken off the tun: a server changes them rarely.
 const MAX_FORMER: usize = 16;
@@ -192,8 +193,7 @@ impl<'a> Session<'a> {
             }
             ClientEvent::Lost { reason } => {
                 self.server_is_silent();
-                let wait = if reason == LossReason::ServerBye { AFTER_BYE } else { Duration::ZERO };
-                self.down_at = Some(Instant::now() + wait);
+                self.down_at = Some(Instant::now() + LOST_FOR);
                 spoken::say(&spoken::lost(self.way.endpoint, reason));
             }
             ClientEvent::Returned { rtt, outage } => {

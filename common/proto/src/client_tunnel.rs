@@ -152,6 +152,10 @@ impl ClientTunnel {
         if self.reconnect.due().is_some_and(|due| now >= due) {
             let initiated = self.initiate(true, to_network, now);
             self.record.settle(initiated);
+            if self.state == ClientState::Lost && self.session.has_keys() {
+                // On a line that loses much the next heartbeat may come through where the handshake does not.
+                self.liveness.probe(now);
+            }
         }
         self.pursue_request(to_network, now);
         if self.state == ClientState::Up || self.state == ClientState::Lost {

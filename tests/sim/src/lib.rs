@@ -17,19 +17,37 @@ pub struct Conditions {
     pub delay: Duration,
     /// Up to so much more, for each datagram anew: beyond the space between two, they overtake.
     pub jitter: Duration,
+    /// The share that the jitter is about, 0 to 1: the others come after the delay.
+    pub jittered: f64,
     /// The share that is lost, 0 to 1.
     pub loss: f64,
     /// The share that arrives twice, 0 to 1.
     pub duplication: f64,
     /// The share of which one bit arrives altered, 0 to 1.
     pub corruption: f64,
+    /// Longer payloads vanish without a word, bytes.
+    pub black_hole_above: Option<usize>,
+    /// What the narrowest link carries, bytes a second. Where more than a tenth of a second waits for it, more is lost.
+    pub rate: Option<u32>,
 }
+
+/// What may wait for the narrowest link.
+const QUEUE: Duration = Duration::from_millis(100);
 
 impl Default for Conditions {
     /// 10 ms each way, and nothing goes wrong.
     fn default() -> Self {
         let delay = Duration::from_millis(10);
-        Self { delay, jitter: Duration::ZERO, loss: 0.0, duplication: 0.0, corruption: 0.0 }
+        Self {
+            delay,
+            jitter: Duration::ZERO,
+            jittered: 1.0,
+            loss: 0.0,
+            duplication: 0.0,
+            corruption: 0.0,
+            black_hole_above: None,
+            rate: None,
+        }
     }
 }
 
@@ -55,13 +73,16 @@ pub struct Network {
     pub conditions: Conditions,
     on_the_way: BinaryHeap<Reverse<Travelling>>,
     sent: u64,
+    /// When the narrowest link has sent what was given to it.
+    idle_at: Duration,
     rng: StdRng,
 }
 
 impl Network {
     /// A network whose accidents are all decided by the seed.
     pub fn new(conditions: Conditions, seed: u64) -> Self {
-        Self { conditions, on_the_way: BinaryHeap::new(), sent: 0, rng: StdRng::seed_from_u64(seed) }
+        let rng = StdRng::seed_from_u64(seed);
+        Self { conditions, on_the_way: BinaryHeap::new(), sent: 0, idle_at: Duration::ZERO, rng }
     }
 
     /// How many datagrams were given to the network, lost ones included.
@@ -72,17 +93,35 @@ impl Network {
     /// Takes a datagram at that time, to deliver it once, twice or never.
     pub fn send(&mut self, now: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
         self.sent += 1;
+        if self.conditions.black_hole_above.is_some_and(|most| bytes.len() > most) {
+            return;
+        }
+        let Some(now) = self.through_the_narrowest_link(now, bytes.len()) else { return };
         let copies = 1 + u64::from(self.rng.random_bool(self.conditions.duplication));
         for copy in 0..copies {
             if self.rng.random_bool(self.conditions.loss) {
                 continue;
             }
-            let jitter = self.conditions.jitter.mul_f64(self.rng.random());
+            let jitter = match self.rng.random_bool(self.conditions.jittered) {
+                true => self.conditions.jitter.mul_f64(self.rng.random()),
+                false => Duration::ZERO,
+            };
             let at = now + self.conditions.delay + jitter;
             let bytes = self.altered(bytes);
             let number = self.sent * 2 + copy;
             self.on_the_way.push(Reverse(Travelling { at, number, from, to, bytes }));
         }
+    }
+
+    /// When the narrowest link has sent it; `None` if it has no room.
+    fn through_the_narrowest_link(&mut self, now: Duration, len: usize) -> Option<Duration> {
+        let Some(rate) = self.conditions.rate else { return Some(now) };
+        let begins = self.idle_at.max(now);
+        if begins - now > QUEUE {
+            return None;
+        }
+        self.idle_at = begins + Duration::from_secs_f64(len as f64 / f64::from(rate));
+        Some(self.idle_at)
     }
 
     /// When the next datagram arrives.
@@ -132,6 +171,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_vanishes_and_what_is_too_much_waits_or_is_lost() {
+        let [from, to] = ends();
+        let conditions = Conditions {
+            delay: Duration::ZERO,
+            black_hole_above: Some(1000),
+            rate: Some(100_000),
+            ..Conditions::default()
+        };
+        let mut network = Network::new(conditions, 1);
+        network.send(Duration::ZERO, from, to, &[0; 1001]);
+        assert_eq!(network.next_arrival(), None);
+        for _ in 0..20 {
+            network.send(Duration::ZERO, from, to, &[0; 1000]);
+        }
+        let arrived: Vec<u128> = std::iter::from_fn(|| network.receive(Duration::from_secs(1)))
+            .map(|d| d.at.as_millis())
+            .collect();
+        // Ten milliseconds each, and none that would wait for more than a hundred.
+        assert_eq!(arrived, (1..=11).map(|n| n * 10).collect::<Vec<u128>>());
+    }
+
+    #[test]
     fn a_bad_network_does_each_of_its_misdeeds() {
         let good = Conditions::default();
         let lost = 1000 - arrivals(Conditions { loss: 0.3, ..good }).len();
@@ -142,5 +203,8 @@ mod tests {
         assert!(jittered.windows(2).any(|pair| pair[0] > pair[1]));
         let altered = arrivals(Conditions { corruption: 0.5, ..good });
         assert_ne!(altered, arrivals(good));
+        let late = Conditions { jitter: Duration::from_millis(50), jittered: 0.25, ..good };
+        let overtaken = arrivals(late).windows(2).filter(|pair| pair[0] > pair[1]).count();
+        assert!((100..300).contains(&overtaken), "{overtaken}");
     }
 }

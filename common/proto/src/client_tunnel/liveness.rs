@@ -1,6 +1,6 @@
 //! Whether the server still answers.
 //!
-//! A probe is up to three heartbeats, at 0, 0.5 and 1.5 s. It begins
+//! A probe is up to four heartbeats, at 0, 0.5, 1 and 1.5 s. It begins
 //!
 //! - when 1 s has passed since a packet was sent with nothing authenticated received since;
 //! - when nothing was received for the keepalive time, which also keeps NAT mappings alive;
@@ -38,9 +38,9 @@ pub(crate) enum Verdict {
     Lost(Instant),
 }
 
-const HEARTBEATS: usize = 3;
+const HEARTBEATS: usize = 4;
 const SCHEDULE: [Duration; HEARTBEATS] =
-    [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1500)];
+    [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(1000), Duration::from_millis(1500)];
 const GIVE_UP: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -155,7 +155,7 @@ mod tests {
         let mut liveness = Liveness::new(KEEPALIVE, start);
         liveness.packet_sent(start);
         let probe = |ms| (ms, Verdict::Probe);
-        let expected = [probe(1000), probe(1500), probe(2500), (3000, Verdict::Lost(start))];
+        let expected = [probe(1000), probe(1500), probe(2000), probe(2500), (3000, Verdict::Lost(start))];
         assert_eq!(said(&mut liveness, start), expected);
     }
 

@@ -63,7 +63,9 @@ impl Rig {
     }
 
     fn answer_handshake(&mut self) {
-        let [(to, initiation)] = &self.lent.datagrams()[..] else { panic!("not one initiation") };
+        let mut datagrams = self.lent.datagrams();
+        datagrams.retain(|(_, bytes)| bytes[0] == 1);
+        let [(to, initiation)] = &datagrams[..] else { panic!("not one initiation") };
         assert_eq!((*to, initiation.len()), (server_address(), 148));
         let response = self.server.answer(initiation);
         self.datagram(server_address(), &response);
@@ -326,6 +328,19 @@ fn a_lost_server_returns_by_a_handshake_and_a_heartbeat() {
     let returned =
         ClientEvent::Returned { rtt: Some(Duration::from_millis(30)), outage: Duration::from_millis(3030) };
     assert_eq!(rig.events(), [returned]);
+    assert_eq!(rig.state(), ClientState::Up);
+}
+
+#[test]
+fn a_heartbeat_that_comes_through_brings_a_lost_server_back_without_a_handshake() {
+    let mut rig = Rig::up();
+    rig.packet(&outward("anybody there?"));
+    rig.pass(Duration::from_secs(3));
+    assert_eq!(rig.state(), ClientState::Lost);
+    rig.lent.datagrams();
+    rig.client.handle_link_change(rig.now);
+    rig.timeout();
+    rig.answer_heartbeats();
     assert_eq!(rig.state(), ClientState::Up);
 }
 

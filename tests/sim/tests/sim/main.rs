@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a world that cannot be set up has failed its test")]
 
+mod bad_paths;
 mod connecting;
 mod days;
 mod endpoints;

@@ -1,0 +1,127 @@
+//! A path that loses, doubles, reorders, alters and rebinds: what was sent arrives all the same.
+
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng as _};
+use sha2::{Digest as _, Sha256};
+use v6tun_sim::Conditions;
+use v6tun_tests::lab::address::{CARRIER_SIDE, SITE_IPV6, VPS_IPV4, leasable};
+use v6tun_tests::lab::relay::{Path, Relay};
+use v6tun_tests::lab::{Lab, Options};
+use v6tun_tests::product::{Deployment, PORT, client_toml};
+use v6tun_tests::seed::seed;
+
+use crate::tools::connection;
+
+/// No transfer stands still for so long.
+const STALLED: Duration = Duration::from_secs(180);
+
+/// The server and a client whose datagrams all take that path.
+fn with_path(path: Path, act: impl Fn(&Lab, &Deployment) -> Result<()>) -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let door = SocketAddr::from((CARRIER_SIDE, PORT));
+        let _relay = Relay::start(&lab.provider, door, SocketAddr::from((VPS_IPV4, PORT)), path)?;
+        let config =
+            client_toml(&deployment.server).replace(&format!("{VPS_IPV4}:{PORT}"), &door.to_string());
+        deployment.pc.write_config(&config)?;
+        let _server = deployment.server.up()?;
+        let _pc = deployment.pc.start_up()?;
+        let up = deployment.pc.run("status --wait 30")?;
+        ensure!(up.success(), "{up:?}");
+        act(lab, &deployment)
+    })
+    .with_context(|| format!("{path:?}"))
+}
+
+/// Sends so many random bytes through the tunnel, in each direction, and compares their hashes.
+fn must_arrive(lab: &Lab, kibibytes: usize, seed: u64) -> Result<()> {
+    for (port, (from, to, address)) in
+        (7000..).zip([(&lab.pc, &lab.site, SITE_IPV6), (&lab.site, &lab.pc, leasable(0))])
+    {
+        let (_listener, mut sender, mut receiver) = connection(from, to, address, port)?;
+        receiver.set_read_timeout(Some(STALLED))?;
+        sender.set_write_timeout(Some(STALLED))?;
+        let sent = thread::spawn(move || -> Result<_> {
+            let (mut random, mut hash) = (StdRng::seed_from_u64(seed), Sha256::new());
+            let mut block = vec![0; 1 << 10];
+            for _ in 0..kibibytes {
+                random.fill_bytes(&mut block);
+                hash.update(&block);
+                sender.write_all(&block).context("sending")?;
+            }
+            sender.shutdown(std::net::Shutdown::Write)?;
+            Ok((hash.finalize(), sender))
+        });
+        let (mut hash, mut total, mut block) = (Sha256::new(), 0, vec![0; 1 << 16]);
+        loop {
+            let len = receiver.read(&mut block).with_context(|| format!("after {total} bytes"))?;
+            if len == 0 {
+                break;
+            }
+            hash.update(&block[..len]);
+            total += len;
+        }
+        let (sent, _sender) = sent.join().map_err(|_| anyhow::anyhow!("the sender panicked"))??;
+        ensure!(total == kibibytes << 10, "{total} bytes arrived");
+        ensure!(sent == hash.finalize(), "other bytes arrived than were sent");
+    }
+    Ok(())
+}
+
+#[test]
+fn ten_mebibytes_arrive_over_a_path_that_loses_doubles_reorders_and_alters() -> Result<()> {
+    let seed = seed()?;
+    let fast = Conditions { delay: Duration::from_millis(2), ..Conditions::default() };
+    let paths = [
+        Conditions { loss: 0.01, ..fast },
+        Conditions { loss: 0.05, ..fast },
+        Conditions { duplication: 0.1, ..fast },
+        Conditions { jitter: Duration::from_millis(50), jittered: 0.25, ..fast },
+        Conditions { corruption: 0.01, ..fast },
+    ];
+    for conditions in paths {
+        let start = std::time::Instant::now();
+        with_path(Path { conditions, seed, ..Path::default() }, |lab, _| must_arrive(lab, 10 << 10, seed))?;
+        println!("{conditions:?}: {:?}", start.elapsed());
+    }
+    Ok(())
+}
+
+#[test]
+fn less_arrives_as_well_where_a_fifth_is_lost_each_way() -> Result<()> {
+    let seed = seed()?;
+    // The transfer's own patience doubles with each loss: more would take minutes, with or without a tunnel.
+    for (loss, kibibytes) in [(0.1, 1024), (0.2, 256)] {
+        let start = std::time::Instant::now();
+        let conditions = Conditions { delay: Duration::from_millis(2), loss, ..Conditions::default() };
+        with_path(Path { conditions, seed, ..Path::default() }, |lab, _| must_arrive(lab, kibibytes, seed))?;
+        println!("{conditions:?}: {:?}", start.elapsed());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_translator_that_forgets_every_five_seconds_costs_nothing_but_what_was_on_the_way() -> Result<()> {
+    let path = Path {
+        conditions: Conditions {
+            delay: Duration::from_millis(10),
+            rate: Some(2_000_000),
+            ..Conditions::default()
+        },
+        rebinding: Some(Duration::from_secs(5)),
+        seed: seed()?,
+    };
+    with_path(path, |lab, deployment| {
+        // Some twelve rebindings.
+        must_arrive(lab, 60 << 10, path.seed)?;
+        let status = deployment.pc.status()?;
+        ensure!(status["state"] == "up", "{status}");
+        Ok(())
+    })
+}
