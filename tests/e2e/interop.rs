@@ -6,7 +6,7 @@
 //! ```
 
 use std::net::Ipv6Addr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_tests::lab::address::{SITE_IPV6, VPS_IPV4, leasable};
@@ -89,6 +89,35 @@ fn stock_peers_work_with_v6tun_both_ways_through_a_rekey() -> Result<()> {
 }
 
 /// Pings once a second, both directions at the same time, until both have new keys.
+/// Five seconds, of which a stock client alone would need a minute and more.
+const CALLED_BACK: Duration = Duration::from_secs(5);
+
+#[test]
+fn a_silent_stock_client_is_reached_soon_after_the_server_was_started_anew() -> Result<()> {
+    Lab::run(&options(), |lab| {
+        let server = Installation::new(lab, "v6tun-server", &lab.vps)?;
+        let laptop = Installation::new(lab, "v6tun-client", &lab.laptop)?;
+        server.write_config(&server_toml(&[leasable(0)], &[&laptop]))?;
+        let mut serving = server.up()?;
+        let _stock_client = stock_client(&laptop, &server)?;
+        lab.laptop.output(&format!("ping -n -c 1 -w 10 {SITE_IPV6}"))?;
+        let state = server.dir().join("state/server-state.toml");
+        wait_until("its endpoint to be written down", Duration::from_secs(30), || {
+            Ok(std::fs::read_to_string(&state).unwrap_or_default().contains("[[endpoint]]"))
+        })?;
+        for _ in 0..3 {
+            serving.kill()?;
+            serving = server.up()?;
+            let start = Instant::now();
+            wait_until("an answer", CALLED_BACK, || {
+                Ok(lab.site.run(&format!("ping -n -c 1 -W 0.2 {}", leasable(0)))?.success())
+            })?;
+            println!("reached after {:?}", start.elapsed());
+        }
+        Ok(())
+    })
+}
+
 fn live_through_a_rekey(directions: &[Direction<'_>]) -> Result<()> {
     let before: Vec<u64> =
         directions.iter().map(|direction| (direction.handshake)()).collect::<Result<_>>()?;

@@ -42,6 +42,7 @@ use peer::{Peer, Terms};
 use peer_table::PeerTable;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use std::collections::HashMap;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use unknown_keys::UnknownKeys;
@@ -137,6 +138,8 @@ pub struct ServerTunnel {
     next_tick: Option<Instant>,
     /// While any client is called back.
     next_call: Option<Instant>,
+    /// Who was where, of those that are remembered.
+    former: HashMap<SocketAddr, PublicKey>,
 }
 
 impl ServerTunnel {
@@ -150,9 +153,11 @@ impl ServerTunnel {
         let mut visitors = Visitors::default();
         config.invitations.into_iter().for_each(|invitation| visitors.invite(invitation));
         let mut peers = PeerTable::new(config.clients);
+        let mut former = HashMap::new();
         for (client, endpoint) in config.endpoints {
             if let Some(peer) = peers.by_key(&client).and_then(|place| peers.get_mut(place)) {
                 peer.remember(endpoint);
+                former.insert(endpoint, client);
             }
         }
         let mut tunnel = Self {
@@ -167,6 +172,7 @@ impl ServerTunnel {
             record: Record::new(),
             next_tick: None,
             next_call: None,
+            former,
         };
         tunnel.call_all_back(now);
         tunnel
@@ -325,14 +331,18 @@ impl ServerTunnel {
     fn left(&mut self, place: usize) {
         self.close_session(place);
         if let Some(peer) = self.peers.get_mut(place) {
+            let before = peer.remembered;
             peer.leave(&mut self.record);
+            self.note_whereabouts(place, before);
         }
     }
 
     /// Who has said bye is not called back.
     fn forget_whereabouts(&mut self, place: usize) {
         if let Some(peer) = self.peers.get_mut(place) {
+            let before = peer.remembered;
             peer.forget();
+            self.note_whereabouts(place, before);
         }
     }
 

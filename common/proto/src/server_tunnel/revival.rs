@@ -69,16 +69,26 @@ impl ServerTunnel {
 
     /// A data message that fits no session has come from there.
     pub(super) fn heard_from_former(&mut self, source: SocketAddr, now: Instant) {
+        let Some(place) = self.former.get(&source).and_then(|client| self.peers.by_key(client)) else {
+            return;
+        };
         let is_early = |revival: &Revival| now.saturating_duration_since(revival.begun) < PROVOKED_APART;
-        let former = self.peers.iter().find(|peer| {
-            let is_called = peer.revival.as_ref().is_some_and(is_early);
-            peer.remembered == Some(source) && !peer.is_alive() && !is_called
-        });
-        let client = former.map(|peer| peer.entry.public_key);
-        let Some(place) = client.and_then(|client| self.peers.by_key(&client)) else { return };
-        if let Some(peer) = self.peers.get_mut(place) {
+        let Some(peer) = self.peers.get_mut(place) else { return };
+        let is_called = peer.revival.as_ref().is_some_and(is_early);
+        if peer.remembered == Some(source) && !peer.is_alive() && !is_called {
             peer.revival = Some(Revival::begin(now));
             self.next_call = Some(now);
+        }
+    }
+
+    /// Keeps in mind where a client was, or was not. Datagrams of nobody are many: they are looked up and not compared.
+    pub(super) fn note_whereabouts(&mut self, place: usize, before: Option<SocketAddr>) {
+        let Some(peer) = self.peers.get_mut(place).filter(|peer| peer.remembered != before) else { return };
+        if let Some(before) = before {
+            self.former.remove(&before);
+        }
+        if let Some(now) = peer.remembered {
+            self.former.insert(now, peer.entry.public_key);
         }
     }
 
