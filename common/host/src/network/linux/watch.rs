@@ -13,14 +13,21 @@ use tokio::time::Instant;
 use crate::async_descriptor::register;
 use crate::network::NetworkError;
 
-/// The groups that are listened to, as `linux/rtnetlink.h` numbers them in a bit mask.
-const GROUPS: u32 =
-    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE;
+/// The groups that are listened to, as `linux/rtnetlink.h` numbers them in a bit mask. That of neighbours is not among
+/// them: it tells of each neighbour that is looked for, and of no proxy entry (`net/core/neighbour.c`).
+const GROUPS: u32 = RTMGRP_LINK
+    | RTMGRP_IPV4_IFADDR
+    | RTMGRP_IPV4_ROUTE
+    | RTMGRP_IPV6_IFADDR
+    | RTMGRP_IPV6_ROUTE
+    | IPV6_NETCONF;
 const RTMGRP_LINK: u32 = 0x1;
 const RTMGRP_IPV4_IFADDR: u32 = 0x10;
 const RTMGRP_IPV4_ROUTE: u32 = 0x40;
 const RTMGRP_IPV6_IFADDR: u32 = 0x100;
 const RTMGRP_IPV6_ROUTE: u32 = 0x400;
+/// `RTNLGRP_IPV6_NETCONF`, group 25: forwarding and the neighbour proxy, of any link or all.
+const IPV6_NETCONF: u32 = 1 << 24;
 
 /// What comes within this time is one change: a tool that configures a link sends dozens of messages.
 const BURST: Duration = Duration::from_millis(20);
@@ -29,7 +36,7 @@ const DRAIN: usize = 4096;
 /// How long reopening rests after it failed.
 const REOPEN_REST: Duration = Duration::from_secs(1);
 
-/// Tells that a link, an address or a route has changed, whoever changed it, but not how: who hears of it
+/// Tells that a link, an address, a route or a link's forwarding has changed, whoever changed it, but not how: who hears of it
 /// looks at the host again.
 ///
 /// It listens in the network namespace of the thread that opens it. Nothing is missed: where the kernel could not

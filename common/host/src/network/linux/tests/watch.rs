@@ -19,7 +19,7 @@ async fn until_quiet(watch: &mut AddressWatch) {
 }
 
 #[test]
-fn an_address_a_route_and_a_link_are_heard_of_and_then_it_is_quiet() {
+fn an_address_a_route_a_link_and_forwarding_are_heard_of_and_then_it_is_quiet() {
     in_namespace(async |network| {
         add_link(&network, UPLINK).await;
         let mut watch = AddressWatch::open().unwrap();
@@ -33,6 +33,14 @@ fn an_address_a_route_and_a_link_are_heard_of_and_then_it_is_quiet() {
         assert!(!hears(&mut watch).await, "nothing more");
         network.apply(&Change::SetLinkUp { link: UPLINK.into(), mtu: 1400 }).await.unwrap();
         assert!(hears(&mut watch).await, "a link");
+        until_quiet(&mut watch).await;
+        for name in ["proxy_ndp", "forwarding"] {
+            let key = SysctlKey::ipv6_conf(UPLINK, name).unwrap();
+            let (from, to) = (Some("0".to_owned()), "1".to_owned());
+            network.apply(&Change::SetSysctl { key, from, to }).await.unwrap();
+            assert!(hears(&mut watch).await, "{name}");
+            until_quiet(&mut watch).await;
+        }
     });
 }
 
