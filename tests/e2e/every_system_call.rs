@@ -23,6 +23,8 @@ const SAMPLE: usize = 12;
 const POINTS_OF_A_LAB: usize = 400;
 /// How long the lease, or the end, may take under strace.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// What `down` should not take, whatever has happened.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 /// What the server may be refused: what it says to the kernel over netlink, and what it does with files.
 const REFUSABLE: [&str; 11] = [
     "sendto",
@@ -88,6 +90,9 @@ fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()>
             for point in points {
                 let took = run_with(lab, &deployment, point).with_context(|| format!("{point:?}"))?;
                 longest = longest.max(took);
+                if took > WORTH_TELLING {
+                    println!("{point:?}: `down` took {took:?}");
+                }
                 let difference = before.difference(&Snapshot::take(&lab.vps)?);
                 ensure!(difference.is_empty(), "{point:?}, seed {seed}:\n{difference}");
             }
