@@ -37,8 +37,10 @@ drop_reasons! {
     HandshakeRateLimited = "handshake-rate-limited",
     /// All sources together send too many; this one was sent a cookie to prove its address.
     HandshakeUnderLoad = "handshake-under-load",
-    /// The handshake message is forged, repeated, older than one before, or was not asked for.
+    /// The handshake message is forged, repeated, or was not asked for.
     HandshakeRefused = "handshake-refused",
+    /// The handshake initiation is not newer than one before: repeated, or the sender's clock has gone back.
+    HandshakeOutdated = "handshake-outdated",
     /// The handshake is from a public key that is not configured.
     UnknownKey = "unknown-key",
     /// No session has that receiver index, there is none to send with, or none came in time.

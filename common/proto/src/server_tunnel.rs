@@ -23,6 +23,7 @@ mod enrol;
 mod from_network;
 mod peer;
 mod peer_table;
+mod provisional;
 mod reachability;
 mod revival;
 mod roster;
@@ -208,6 +209,7 @@ impl ServerTunnel {
         self.visitors.expire(now);
         for place in self.peers.places() {
             self.tick(place, out.to_network);
+            self.expire_provisional(place, now);
             self.tell_again(place, out.to_network, now);
         }
         let is_needed = self.peers.has_sessions() || !self.visitors.is_empty();

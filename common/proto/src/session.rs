@@ -209,6 +209,7 @@ impl Session {
             TunnResult::WriteToNetwork(message) => Ok(Handshake::Accepted(message.len())),
             TunnResult::Done => Ok(Handshake::Accepted(0)),
             TunnResult::Err(WireGuardError::WrongKey) => Err(DropReason::UnknownKey),
+            TunnResult::Err(WireGuardError::WrongTai64nTimestamp) => Err(DropReason::HandshakeOutdated),
             _ => Err(DropReason::HandshakeRefused),
         })?;
         answer.map_err(SessionError::Dropped)

@@ -131,6 +131,9 @@ impl ServerTunnel {
             // Whoever knows a client's public key comes this far: that leaves nothing behind.
             self.close_session(place);
         }
+        if refusal == SessionError::Dropped(DropReason::HandshakeOutdated) {
+            return self.receive_outdated(place, source, datagram, to_network, now);
+        }
         Err(self.failed(place, refusal))
     }
 
@@ -192,12 +195,21 @@ impl ServerTunnel {
         };
         let slot = out.to_tun.slot().ok_or(DropReason::BatchFull)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
-        let session = peer.session.as_mut().ok_or(DropReason::NoSession)?;
+        let (session, is_provisional) = peer.session_of(arrival.receiver).ok_or(DropReason::NoSession)?;
         let address = arrival.source.ip().to_canonical();
         let plaintext = match session.receive_data(address, arrival.datagram, slot) {
             Ok(plaintext) => plaintext,
+            Err(SessionError::Panicked) if is_provisional => {
+                self.peers.retain_provisional(place, |_| false);
+                return Err(DropReason::SessionPanicked);
+            }
             Err(error) => return Err(self.failed(place, error)),
         };
+        if is_provisional {
+            let abandoned = self.peers.adopt_provisional(place, arrival.receiver);
+            self.record.count_all(DropReason::NoSession, abandoned);
+        }
+        let peer = self.peers.get_mut(place).ok_or(DropReason::NoSession)?;
         peer.received(arrival.datagram.len());
         let sighting = peer.endpoint.learn(arrival.source, (arrival.receiver, arrival.counter), now);
         peer.revival = None;

@@ -1,5 +1,6 @@
 //! One client as the server knows it.
 
+use super::provisional::Provisional;
 use super::revival::Revival;
 use super::{ClientEntry, PeerStatus};
 use crate::batch::DatagramBatch;
@@ -9,7 +10,7 @@ use crate::control::{
 use crate::endpoint::Endpoint;
 use crate::event::Record;
 use crate::limits::{LEASE_RETRY, MAX_HELD_PACKETS, MAX_QUEUED_PACKETS, MOVE_INTERVAL};
-use crate::session::{Session, SessionError};
+use crate::session::{self, Session, SessionError};
 use crate::{DropReason, ServerEvent};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Instant;
@@ -46,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) entry: ClientEntry,
     pub(crate) ends: Ends,
     pub(crate) session: Option<Session>,
+    /// Beside it, until one of them is proved to be the client's.
+    pub(crate) provisional: Vec<Provisional>,
     pub(crate) endpoint: Endpoint,
     pub(crate) responder: Responder,
     pub(crate) latest_handshake: Option<Instant>,
@@ -85,6 +88,7 @@ impl Peer {
             entry,
             ends,
             session: None,
+            provisional: Vec::new(),
             endpoint: Endpoint::default(),
             responder: Responder::default(),
             latest_handshake: None,
@@ -111,6 +115,24 @@ impl Peer {
             lease: self.lease.state,
             speaks_control: self.responder.speaks(),
         }
+    }
+
+    /// Whom a session of its is with.
+    pub(crate) fn with(&self) -> session::Peer<'_> {
+        session::Peer {
+            public_key: &self.entry.public_key,
+            preshared_key: self.entry.preshared_key.as_ref(),
+            keepalive: None,
+        }
+    }
+
+    /// The session of that receiver index, and whether it is a provisional one.
+    pub(crate) fn session_of(&mut self, receiver: u32) -> Option<(&mut Session, bool)> {
+        let is_it = |session: &Session| session.index() == receiver >> 8;
+        if let Some(one) = self.provisional.iter_mut().find(|one| is_it(&one.session)) {
+            return Some((&mut one.session, true));
+        }
+        self.session.as_mut().map(|session| (session, false))
     }
 
     /// Notes where it was when it was last heard from: it is expected there.

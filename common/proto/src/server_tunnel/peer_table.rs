@@ -2,7 +2,8 @@
 
 use super::ClientEntry;
 use super::peer::Peer;
-use crate::session::{self, Identity};
+use super::provisional::{MAX_PROVISIONAL, Provisional};
+use crate::session::Identity;
 use rand::Rng;
 use rand::rngs::StdRng;
 use std::collections::HashMap;
@@ -117,20 +118,52 @@ impl PeerTable {
         if peer.session.is_some() {
             return false;
         }
-        let with = session::Peer {
-            public_key: &peer.entry.public_key,
-            preshared_key: peer.entry.preshared_key.as_ref(),
-            keepalive: None,
-        };
-        peer.session = Some(identity.session(&with, index));
+        peer.session = Some(identity.session(&peer.with(), index));
         self.by_index.insert(index, place);
         true
+    }
+
+    /// Takes a provisional session in; the oldest one goes where there are too many.
+    pub(crate) fn add_provisional(&mut self, place: usize, one: Provisional) {
+        let index = one.session.index();
+        let Some(peer) = self.get_mut(place) else { return };
+        let oldest = (peer.provisional.len() >= MAX_PROVISIONAL).then(|| peer.provisional.remove(0));
+        peer.provisional.push(one);
+        if let Some(oldest) = oldest {
+            self.by_index.remove(&oldest.session.index());
+        }
+        self.by_index.insert(index, place);
+    }
+
+    /// Keeps those provisional sessions of the peer.
+    pub(crate) fn retain_provisional(&mut self, place: usize, stays: impl Fn(&Provisional) -> bool) {
+        let Some(peer) = self.peers.get_mut(place).and_then(Option::as_mut) else { return };
+        for gone in peer.provisional.extract_if(.., |one| !stays(one)) {
+            self.by_index.remove(&gone.session.index());
+        }
+    }
+
+    /// Puts a provisional session in the place of the peer's. Gives the number of packets that waited for keys.
+    pub(crate) fn adopt_provisional(&mut self, place: usize, receiver: u32) -> usize {
+        let index = receiver >> 8;
+        let Some(peer) = self.get_mut(place) else { return 0 };
+        let Some(number) = peer.provisional.iter().position(|one| one.session.index() == index) else {
+            return 0;
+        };
+        let adopted = peer.provisional.remove(number);
+        let abandoned = self.close_session(place);
+        if let Some(peer) = self.get_mut(place) {
+            peer.session = Some(adopted.session);
+        }
+        abandoned
     }
 
     /// Drops the peer's keys and its index. Gives the number of packets that waited for keys.
     pub(crate) fn close_session(&mut self, place: usize) -> usize {
         let Some(peer) = self.get_mut(place) else { return 0 };
         peer.endpoint.forget_sessions();
+        self.retain_provisional(place, |_| false);
+        let Some(peer) = self.get_mut(place) else { return 0 };
         let Some(mut session) = peer.session.take() else { return 0 };
         self.by_index.remove(&session.index());
         session.abandon_waiting()

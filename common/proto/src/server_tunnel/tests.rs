@@ -3,6 +3,8 @@ mod control;
 mod enrol;
 mod hostile;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod provisional;
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod revival;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod roster;
