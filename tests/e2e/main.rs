@@ -39,6 +39,7 @@ mod vps_restored;
 mod vps_route;
 mod vps_shared;
 mod when_down;
+mod wrong_clock;
 
 use v6tun_tests::lab::Options;
 
