@@ -52,7 +52,7 @@ pub(crate) struct RawConfig {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct RawServer {
     public_key: PublicKey,
-    endpoint: String,
+    endpoint: OneOrSeveral,
     pub(crate) preshared_key_file: Option<PathBuf>,
 }
 
@@ -67,6 +67,29 @@ pub(crate) enum WhenDown {
     Remove,
     /// It stays: what is sent is lost, and programs wait for it.
     Keep,
+}
+
+/// `"vps.example:51820"`, or a list of these.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "\"host:port\", or a list of these")]
+enum OneOrSeveral {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl OneOrSeveral {
+    fn parse(&self) -> Result<Endpoint, String> {
+        match self {
+            Self::One(text) => text.parse(),
+            Self::Several(texts) if texts.is_empty() => Err("the list is empty".to_owned()),
+            Self::Several(texts) if texts.len() > Endpoint::MOST => {
+                Err(format!("{} of them; {} at the most", texts.len(), Endpoint::MOST))
+            }
+            Self::Several(texts) => {
+                texts.iter().map(|text| text.parse()).collect::<Result<_, _>>().map(Endpoint::Several)
+            }
+        }
+    }
 }
 
 /// Where the file is, or will be.
@@ -187,7 +210,7 @@ impl RawConfig {
             let what = "[server] public-key: nobody can own it (a point of low order)";
             return refuse(what, "put the server's there: `v6tun pubkey < server.key` on the server");
         }
-        self.server.endpoint.parse().map_err(|why: String| {
+        self.server.endpoint.parse().map_err(|why| {
             refusal(
                 path,
                 &format!("[server] endpoint: {why}"),
@@ -278,6 +301,23 @@ mod tests {
         assert_eq!((config.interface.as_str(), config.mtu), ("six", Some(1400)));
         assert_eq!(config.address, Some("2001:db8::2330".parse().unwrap()));
         assert!(config.preshared_key.is_some());
+    }
+
+    #[test]
+    fn several_endpoints_are_a_list_and_each_is_checked() {
+        let folder = Folder::new();
+        let with = |endpoint: &str| server(1).replace("\"203.0.113.233:51820\"", endpoint);
+        assert!(with("X").contains("endpoint = X"), "{}", server(1));
+        let several =
+            folder.load("", &with("[\"vps.example:51820\", \"203.0.113.233:51820\"]")).unwrap().endpoint;
+        assert_eq!(several.to_string(), "vps.example:51820, 203.0.113.233:51820");
+        assert!(!several.is_fixed());
+        for (endpoint, why) in
+            [("[]", "empty"), ("[\"203.0.113.233\"]", "no port"), ("5", "or a list"), ("[5]", "or a list")]
+        {
+            let refusal = format!("{:#}", folder.refusal("", &with(endpoint)));
+            assert!(refusal.contains(why), "{endpoint}: {refusal}");
+        }
     }
 
     #[test]

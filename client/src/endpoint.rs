@@ -28,21 +28,65 @@ pub(crate) enum Endpoint {
         /// The UDP port.
         port: u16,
     },
+    /// Several of these, the best first.
+    Several(Vec<Self>),
 }
 
 impl Endpoint {
-    /// The address to use. Of several the first IPv4 one, as that is the way that this tunnel is made for.
+    /// Of so many in a list each gets its turn within two minutes.
+    pub(crate) const MOST: usize = 8;
+
+    /// Whether there is one address, which never changes.
+    pub(crate) fn is_fixed(&self) -> bool {
+        matches!(self, Self::Address(_))
+    }
+
+    /// The address to use first.
     ///
     /// # Errors
-    /// When the name is not known, or the name service does not answer within 20 s.
+    /// As [`next_after`](Self::next_after).
     pub(crate) async fn resolve(&self) -> Result<SocketAddr> {
+        self.next_after(None).await
+    }
+
+    /// The address to use where that one is silent: each gets its turn, and then the first again. Of a name the IPv4
+    /// ones come first, as that is the way that this tunnel is made for.
+    ///
+    /// # Errors
+    /// When no name is known, or the name service does not answer within 20 s.
+    pub(crate) async fn next_after(&self, silent: Option<SocketAddr>) -> Result<SocketAddr> {
+        let all = match self {
+            Self::Several(several) => {
+                let mut all = Vec::new();
+                let mut failure = None;
+                for one in several {
+                    match one.addresses().await {
+                        Ok(found) => all.extend(found),
+                        Err(error) => failure = Some(error),
+                    }
+                }
+                match failure {
+                    Some(error) if all.is_empty() => return Err(error),
+                    _ => all,
+                }
+            }
+            one => one.addresses().await?,
+        };
+        following(&all, silent).ok_or_else(|| Failure::failed("the server has no endpoint").into())
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>> {
         let (host, port) = match self {
-            Self::Address(address) => return Ok(*address),
+            Self::Address(address) => return Ok(vec![*address]),
             Self::Name { host, port } => (host.as_str(), *port),
+            // Lists are not nested.
+            Self::Several(_) => return Ok(Vec::new()),
         };
         let lookup = tokio::time::timeout(LOOKUP_PATIENCE, tokio::net::lookup_host((host, port)));
         let found = match lookup.await {
-            Ok(Ok(found)) => prefer_ipv4(found).ok_or_else(|| "it has no address".to_owned()),
+            Ok(Ok(found)) => Some(ipv4_first(found))
+                .filter(|all| !all.is_empty())
+                .ok_or_else(|| "it has no address".to_owned()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer for {} s", LOOKUP_PATIENCE.as_secs())),
         };
@@ -54,9 +98,18 @@ impl Endpoint {
     }
 }
 
-fn prefer_ipv4(addresses: impl Iterator<Item = SocketAddr>) -> Option<SocketAddr> {
-    let addresses: Vec<_> = addresses.map(canonical).collect();
-    addresses.iter().find(|one| one.is_ipv4()).or_else(|| addresses.first()).copied()
+/// In the order in which the name service gave them, but for that.
+fn ipv4_first(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut all: Vec<_> = addresses.map(canonical).collect();
+    all.sort_by_key(SocketAddr::is_ipv6);
+    all
+}
+
+/// The next one, cyclically; the first where the silent one is none of them.
+fn following(all: &[SocketAddr], silent: Option<SocketAddr>) -> Option<SocketAddr> {
+    let place = silent.and_then(|silent| all.iter().rposition(|one| *one == silent));
+    let next = place.and_then(|place| all.get(place.saturating_add(1)));
+    next.or_else(|| all.first()).copied()
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -114,6 +167,10 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Address(address) => write!(f, "{address}"),
             Self::Name { host, port } => write!(f, "{host}:{port}"),
+            Self::Several(several) => {
+                let all: Vec<String> = several.iter().map(Self::to_string).collect();
+                f.write_str(&all.join(", "))
+            }
         }
     }
 }
@@ -163,8 +220,28 @@ mod tests {
     fn of_several_addresses_ipv4_is_taken() {
         let found: Vec<SocketAddr> =
             ["[2001:db8::1]:1", "192.0.2.1:1", "192.0.2.2:1"].map(|one| one.parse().unwrap()).to_vec();
-        assert_eq!(prefer_ipv4(found.iter().copied()), Some(found[1]));
-        assert_eq!(prefer_ipv4(found.iter().copied().take(1)), Some(found[0]));
-        assert_eq!(prefer_ipv4(std::iter::empty()), None);
+        assert_eq!(ipv4_first(found.iter().copied()).first(), Some(&found[1]));
+        assert_eq!(ipv4_first(found.iter().copied().take(1)), [found[0]]);
+        assert!(ipv4_first(std::iter::empty()).is_empty());
+    }
+
+    #[test]
+    fn of_several_each_has_its_turn() {
+        let all: Vec<SocketAddr> = (1..4).map(|n| SocketAddr::from(([192, 0, 2, n], 51820))).collect();
+        assert_eq!(following(&all, None), Some(all[0]));
+        assert_eq!(following(&all, Some(all[0])), Some(all[1]));
+        assert_eq!(following(&all, Some(all[2])), Some(all[0]));
+        let gone = SocketAddr::from(([203, 0, 113, 1], 51820));
+        assert_eq!(following(&all, Some(gone)), Some(all[0]), "the name has other addresses now");
+        assert_eq!(following(&[], None), None);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_up_does_not_keep_the_others_from_being_tried() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let name = Endpoint::Name { host: "no-such-name.invalid".to_owned(), port: 1 };
+        let address: SocketAddr = "192.0.2.1:51820".parse().unwrap();
+        let several = Endpoint::Several(vec![name, Endpoint::Address(address)]);
+        assert_eq!(runtime.block_on(several.resolve()).unwrap(), address);
     }
 }

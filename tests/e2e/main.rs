@@ -30,6 +30,7 @@ mod pc_untouched;
 mod reconciled;
 mod renumbered;
 mod service;
+mod several_endpoints;
 mod tools;
 mod tun_deleted;
 mod turtle;

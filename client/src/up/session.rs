@@ -28,7 +28,6 @@ use super::{
 };
 use crate::{
     config::Config,
-    endpoint::Endpoint,
     order::Order,
     patience::Patience,
     route_plan::{self, Tunnel},
@@ -326,13 +325,12 @@ impl<'a> Session<'a> {
     }
 
     fn server_is_silent(&mut self) {
-        let is_name = matches!(self.config.endpoint, Endpoint::Name { .. });
-        self.next_lookup = is_name.then(|| Instant::now() + LOOKUP_AGAIN);
+        self.next_lookup = (!self.config.endpoint.is_fixed()).then(|| Instant::now() + LOOKUP_AGAIN);
     }
 
     fn look_up_again(&mut self) {
         self.server_is_silent();
-        self.lookup.start(&self.config.endpoint);
+        self.lookup.start(&self.config.endpoint, Some(self.way.endpoint));
     }
 
     async fn handle_lookup(&mut self, found: Result<SocketAddr>) {
@@ -347,7 +345,7 @@ impl<'a> Session<'a> {
         if found == self.way.endpoint || !is_silent {
             return;
         }
-        info!(from = %self.way.endpoint, to = %found, "the server's name has another address");
+        info!(from = %self.way.endpoint, to = %found, "the server is tried at another address");
         // The way around the tunnel is there before the first datagram takes it.
         self.way.endpoint = found;
         self.repair().await;

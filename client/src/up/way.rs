@@ -32,11 +32,11 @@ pub(super) struct Way {
 pub(super) struct Lookup(JoinSet<Result<SocketAddr>>);
 
 impl Lookup {
-    /// Begins one, unless one is under way.
-    pub(super) fn start(&mut self, endpoint: &Endpoint) {
+    /// Begins one, unless one is under way: for the address to use, or the next one where `silent` does not answer.
+    pub(super) fn start(&mut self, endpoint: &Endpoint, silent: Option<SocketAddr>) {
         if self.0.is_empty() {
             let endpoint = endpoint.clone();
-            self.0.spawn(async move { endpoint.resolve().await });
+            self.0.spawn(async move { endpoint.next_after(silent).await });
         }
     }
 
@@ -57,7 +57,7 @@ pub(super) async fn find(
     patience: Patience,
 ) -> Result<Option<SocketAddr>> {
     let endpoint = &config.endpoint;
-    lookup.start(endpoint);
+    lookup.start(endpoint, None);
     let doing = format!("looking up {endpoint}");
     let found = async {
         tokio::select! {
