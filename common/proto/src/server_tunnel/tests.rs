@@ -2,7 +2,6 @@ mod control;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod enrol;
 mod hostile;
-#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod provisional;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod revival;
