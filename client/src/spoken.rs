@@ -107,6 +107,16 @@ pub(crate) fn no_answer_hint(own_key: PublicKey) -> String {
     )
 }
 
+/// The sum is of IPv6's least and of what the tunnel adds.
+pub(crate) fn path_too_small(endpoint: SocketAddr) -> String {
+    let least = if endpoint.is_ipv4() { 1340 } else { 1360 };
+    format!(
+        "the path to {endpoint} does not carry {least} bytes in one piece; it goes on in fragments, more slowly"
+    )
+}
+
+pub(crate) const PATH_TOO_SMALL_HINT: &str = "another tunnel on the way, or a router or modem with a small MTU, takes the room: raise its MTU if it is yours";
+
 pub(crate) fn refused(reason: RefusalReason) -> String {
     format!("no address yet: {reason}; asking on")
 }

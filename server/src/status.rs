@@ -40,6 +40,8 @@ pub(crate) struct ClientStatus {
     pub(crate) endpoint: Option<SocketAddr>,
     /// Seconds since 1970-01-01 UTC.
     pub(crate) latest_handshake: Option<u64>,
+    /// Bytes of the greatest packet that the path carries, as the client has measured it.
+    pub(crate) mtu: Option<u16>,
     pub(crate) rx_bytes: u64,
     pub(crate) tx_bytes: u64,
 }
@@ -95,6 +97,7 @@ impl From<PeerStatus> for ClientStatus {
             lease: lease_name(peer.lease).to_owned(),
             endpoint: peer.endpoint,
             latest_handshake: peer.latest_handshake.and_then(unix_seconds_ago),
+            mtu: peer.mtu,
             rx_bytes: peer.rx_bytes,
             tx_bytes: peer.tx_bytes,
         }
@@ -110,6 +113,9 @@ impl ClientStatus {
         let _infallible = writeln!(text, "  address: {} ({})", self.address, self.lease);
         if let Some(ago) = self.latest_handshake.and_then(since_unix_seconds) {
             let _infallible = writeln!(text, "  latest handshake: {}", humanize::ago(ago));
+        }
+        if let Some(mtu) = self.mtu {
+            let _infallible = writeln!(text, "  mtu: {mtu} (measured)");
         }
         if self.rx_bytes + self.tx_bytes > 0 {
             let (received, sent) = (humanize::bytes(self.rx_bytes), humanize::bytes(self.tx_bytes));
@@ -152,6 +158,7 @@ mod tests {
             lease: "unused".to_owned(),
             endpoint: None,
             latest_handshake: None,
+            mtu: None,
             rx_bytes: 0,
             tx_bytes: 0,
         }
@@ -170,8 +177,12 @@ mod tests {
     fn the_text_shows_only_what_has_happened() {
         let silent = status(silent_client()).to_text();
         assert!(silent.contains("peer: ") && silent.contains("  name: pc\n"), "{silent}");
-        assert!(!silent.contains("transfer") && !silent.contains("endpoint"), "{silent}");
-        let spoke = ClientStatus { rx_bytes: 2048, tx_bytes: 1024, ..silent_client() };
-        assert!(status(spoke).to_text().contains("transfer: 2.00 KiB received, 1.00 KiB sent"));
+        assert!(!["transfer", "endpoint", "mtu"].iter().any(|part| silent.contains(part)), "{silent}");
+        let spoke = ClientStatus { rx_bytes: 2048, tx_bytes: 1024, mtu: Some(1394), ..silent_client() };
+        let text = status(spoke).to_text();
+        assert!(
+            text.contains("  mtu: 1394 (measured)\n  transfer: 2.00 KiB received, 1.00 KiB sent"),
+            "{text}"
+        );
     }
 }

@@ -214,6 +214,9 @@ impl<'a> Session<'a> {
                     warn!("the server's port {to} cannot be tried: {error}");
                 }
             }
+            ClientEvent::PathTooSmall => {
+                spoken::complain(&spoken::path_too_small(self.way.endpoint), spoken::PATH_TOO_SMALL_HINT);
+            }
             ClientEvent::EndpointMoved { from, to } => {
                 info!(%from, %to, "the server's endpoint moved");
                 self.way.endpoint = to;
@@ -271,7 +274,9 @@ impl<'a> Session<'a> {
         {
             self.way.mtu_ceiling =
                 route_plan::mtu_ceiling(Some(mtu), self.way.endpoint.ip(), self.config.mtu);
-            if let Err(error) = self.event_loop.order(|tunnel, _, now| tunnel.handle_link_change(now)) {
+            let ceiling = self.way.mtu_ceiling;
+            let told = self.event_loop.order(move |tunnel, _, now| tunnel.handle_link_change(ceiling, now));
+            if let Err(error) = told {
                 warn!("{error:#}");
             }
         }
@@ -348,10 +353,19 @@ impl<'a> Session<'a> {
         info!(from = %self.way.endpoint, to = %found, "the server is tried at another address");
         // The way around the tunnel is there before the first datagram takes it.
         self.way.endpoint = found;
+        self.way.mtu_ceiling = self.mtu_ceiling_to(found).await;
         self.repair().await;
-        if let Err(error) = self.event_loop.order(move |tunnel, _, now| tunnel.set_endpoint(found, now)) {
+        let ceiling = self.way.mtu_ceiling;
+        let told = self.event_loop.order(move |tunnel, _, now| tunnel.set_endpoint(found, ceiling, now));
+        if let Err(error) = told {
             warn!("{error:#}");
         }
+    }
+
+    /// What the link to the server at another address leaves of a packet.
+    async fn mtu_ceiling_to(&self, server: SocketAddr) -> u16 {
+        let way = self.network.route_to(server.ip()).await.ok().flatten();
+        route_plan::mtu_ceiling(way.map(|way| way.mtu), server.ip(), self.config.mtu)
     }
 
     async fn tell_status(&self, reply: Reply<Status>) {

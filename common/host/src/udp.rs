@@ -1,7 +1,8 @@
 //! The UDP socket that carries the tunnel, with segmentation offload both ways.
 //!
-//! Outer datagrams may be fragmented on their way (DF is not set): the path's MTU is not measured, and a datagram
-//! in two pieces is better than none. IPv4 peers of a dual-stack socket appear under their IPv4 addresses.
+//! Each outer datagram may be fragmented on its way, or not (DF), as its sender says. The kernel's own idea of a path's
+//! MTU is not asked: whoever forges an ICMP message can make it anything. IPv4 peers of a dual-stack socket appear under
+//! their IPv4 addresses.
 
 mod local_addresses;
 mod receive;
@@ -37,6 +38,8 @@ pub struct UdpSocket {
     state: UdpSocketState,
     local: SocketAddr,
     segmentation: send::Segmentation,
+    /// What the socket is set to.
+    may_fragment: bool,
     locals: LocalAddresses,
 }
 
@@ -77,13 +80,13 @@ impl UdpSocket {
         socket.bind(&address.into())?;
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         // After the state, which forbids fragmentation.
-        platform::allow_fragments(&socket, address.is_ipv6())?;
+        platform::set_fragments(&socket, address.is_ipv6(), true)?;
         platform::enlarge_buffers(&socket);
         platform::ignore_unreachable_peers(&socket)?;
         let local = socket.local_addr()?.as_socket().unwrap_or(address);
         let segmentation = send::Segmentation::new(state.max_gso_segments());
         let locals = LocalAddresses::new(answers_from_where_asked);
-        Ok(Self { socket, state, local, segmentation, locals })
+        Ok(Self { socket, state, local, segmentation, may_fragment: true, locals })
     }
 
     /// The address and port that the socket is bound to.
@@ -181,7 +184,13 @@ mod tests {
         server.receive_batch(&mut buffers).unwrap();
         let destination = buffers.iter().next().unwrap().source;
 
-        let train = [0, 6].map(|start| OutgoingDatagram { destination, start, len: 6, ecn: 0 });
+        let train = [0, 6].map(|start| OutgoingDatagram {
+            destination,
+            start,
+            len: 6,
+            ecn: 0,
+            may_be_fragmented: true,
+        });
         assert_eq!(server.send_batch(b"answeranswer", train.into_iter()), SendReport::default());
         for _ in 0..2 {
             let mut answer = [0; 16];
@@ -199,7 +208,7 @@ mod tests {
         let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let destination = client.local_addr().unwrap();
         let mut buffers = ReceiveBuffers::new();
-        let answer = [OutgoingDatagram { destination, start: 0, len: 6, ecn: 0 }];
+        let answer = [OutgoingDatagram { destination, start: 0, len: 6, ecn: 0, may_be_fragmented: true }];
 
         client.send_to(b"ask", ("127.0.0.2", port)).unwrap();
         server.receive_batch(&mut buffers).unwrap();
@@ -225,7 +234,7 @@ mod tests {
         client.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
         let destination = client.local_addr().unwrap();
         server.locals.claim(destination, "192.0.2.77".parse().unwrap());
-        let one = OutgoingDatagram { destination, start: 0, len: 4, ecn: 0 };
+        let one = OutgoingDatagram { destination, start: 0, len: 4, ecn: 0, may_be_fragmented: true };
         assert_eq!(server.send_batch(b"here", std::iter::once(one)), SendReport::default());
         assert_eq!(client.recv(&mut [0; 16]).unwrap(), 4);
         assert_eq!(server.locals.answer(destination), None);
@@ -233,16 +242,22 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn outer_datagrams_may_be_fragmented() {
+    fn a_datagram_may_be_fragmented_or_not_as_its_sender_says() {
+        use rustix::net::sockopt::{Ipv4PathMtuDiscovery, ip_mtu_discover};
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(socket) = UdpSocket::bind(address.parse().unwrap()) else {
+            let Ok(mut socket) = UdpSocket::bind(address.parse().unwrap()) else {
                 eprintln!("skipped: {address} is not on this host");
                 continue;
             };
-            assert_eq!(
-                rustix::net::sockopt::ip_mtu_discover(&socket).unwrap(),
-                rustix::net::sockopt::Ipv4PathMtuDiscovery::DONT
-            );
+            assert_eq!(ip_mtu_discover(&socket).unwrap(), Ipv4PathMtuDiscovery::DONT);
+            let destination = socket.local_address();
+            let mut send = |may_be_fragmented| {
+                let one = OutgoingDatagram { destination, start: 0, len: 4, ecn: 0, may_be_fragmented };
+                assert_eq!(socket.send_batch(b"here", std::iter::once(one)), SendReport::default());
+                ip_mtu_discover(&socket).unwrap()
+            };
+            assert_eq!(send(false), Ipv4PathMtuDiscovery::PROBE);
+            assert_eq!(send(true), Ipv4PathMtuDiscovery::DONT);
         }
     }
 }

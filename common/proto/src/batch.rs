@@ -28,6 +28,8 @@ pub struct DatagramSpan {
     pub len: usize,
     /// What its header says of congestion.
     pub ecn: Ecn,
+    /// Whether it may arrive in several pieces.
+    pub may_be_fragmented: bool,
 }
 
 /// One packet of a [`PacketBatch`].
@@ -91,7 +93,15 @@ impl DatagramBatch {
     /// Keeps the first `len` bytes of the slot that was last given out.
     pub(crate) fn commit(&mut self, len: usize, destination: SocketAddr) {
         let start = self.buffer.commit(len);
-        self.spans.push(DatagramSpan { destination, start, len, ecn: Ecn::NotCapable });
+        let (ecn, may_be_fragmented) = (Ecn::NotCapable, true);
+        self.spans.push(DatagramSpan { destination, start, len, ecn, may_be_fragmented });
+    }
+
+    /// Those from the `first` on arrive whole or not at all.
+    pub(crate) fn keep_whole(&mut self, first: usize) {
+        for span in self.spans.iter_mut().skip(first) {
+            span.may_be_fragmented = false;
+        }
     }
 
     /// Those from the `first` on say of congestion what `packet` says, which they carry.

@@ -22,6 +22,7 @@
 mod enrol;
 mod from_network;
 mod liveness;
+mod path_mtu;
 mod reconnect;
 mod state;
 mod to_network;
@@ -31,8 +32,9 @@ use crate::batch::Outputs;
 use crate::control::{Ends, Envelope, Message, Requester, SERVER_LINK_LOCAL, client_link_local};
 use crate::endpoint::Endpoint;
 use crate::event::Record;
-use crate::limits::{CLIENT_ADMISSION_SOURCES, SESSION_TICK};
-use crate::packet::Ecn;
+use crate::limits::{CLIENT_ADMISSION_SOURCES, MAX_PACKET, SESSION_TICK};
+use crate::packet::{Ecn, TooBig};
+use crate::path_mtu::PathMtu;
 use crate::session::{self, Identity, Session, SessionError};
 use crate::timer::{after, earliest};
 use crate::{ClientEvent, Deadline, DeadlineReason, DropReason, Lease, LossReason, Stats};
@@ -57,6 +59,12 @@ pub struct ClientTunnel {
     reconnect: Reconnect,
     requester: Requester,
     liveness: Liveness,
+    path_mtu: PathMtu,
+    too_big: TooBig,
+    /// The greatest packet that the server's side takes, in bytes.
+    server_mtu: u16,
+    /// That the path is too small for IPv6 was told.
+    is_path_too_small: bool,
     state: ClientState,
     lease: Option<Lease>,
     started: Instant,
@@ -98,6 +106,10 @@ impl ClientTunnel {
             reconnect,
             requester: Requester::new(),
             liveness: Liveness::new(config.own_keepalive.unwrap_or(config.keepalive), now),
+            path_mtu: Self::unknown_path(&config),
+            too_big: TooBig::default(),
+            server_mtu: MAX_PACKET as u16,
+            is_path_too_small: false,
             state: ClientState::Connecting,
             lease: None,
             started: now,
@@ -137,7 +149,7 @@ impl ClientTunnel {
 
     /// Takes a packet from the tun.
     pub fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, now: Instant) {
-        let handled = self.forward(packet, out.to_network, now);
+        let handled = self.forward(packet, out, now);
         self.record.settle(handled);
     }
 
@@ -161,6 +173,9 @@ impl ClientTunnel {
         if self.state == ClientState::Up || self.state == ClientState::Lost {
             self.watch_server(to_network, now);
         }
+        if self.path_mtu.due().is_some_and(|due| now >= due) {
+            self.pursue_probes(to_network, now);
+        }
         if self.connected_by.take_if(|by| now >= *by).is_some() {
             self.record.tell(ClientEvent::Connected { rtt: None });
         }
@@ -181,8 +196,11 @@ impl ClientTunnel {
         }
     }
 
-    /// Our own network has changed, or slept: a handshake is due at once.
-    pub fn handle_link_change(&mut self, now: Instant) {
+    /// Our own network has changed, or slept: a handshake is due at once, and the path is measured anew. The link to the
+    /// server leaves `mtu_ceiling` bytes of a packet now.
+    pub fn handle_link_change(&mut self, mtu_ceiling: u16, now: Instant) {
+        self.set_mtu_ceiling(mtu_ceiling);
+        self.measure_path(now);
         self.reconnect.start(now);
     }
 
@@ -204,9 +222,11 @@ impl ClientTunnel {
         self.record.settle(sent);
     }
 
-    /// The server's name was resolved anew: a handshake is due at once if the address differs.
-    pub fn set_endpoint(&mut self, endpoint: SocketAddr, now: Instant) {
+    /// The server's name was resolved anew: a handshake is due at once if the address differs. The link to it leaves
+    /// `mtu_ceiling` bytes of a packet.
+    pub fn set_endpoint(&mut self, endpoint: SocketAddr, mtu_ceiling: u16, now: Instant) {
         if self.endpoint.address() != Some(endpoint) {
+            self.set_mtu_ceiling(mtu_ceiling);
             self.endpoint.set(endpoint);
             self.config.endpoint = endpoint;
             self.reconnect.start(now);
@@ -226,6 +246,7 @@ impl ClientTunnel {
             (self.requester.due(), DeadlineReason::Request),
             (self.visit_doubted_at(), DeadlineReason::Handshake),
             (self.liveness.due().filter(|_| watches), DeadlineReason::Heartbeat),
+            (self.path_mtu.due(), DeadlineReason::PathMtu),
             (self.connected_by, DeadlineReason::Connected),
             (self.complain_at, DeadlineReason::NoAnswer),
             (Some(self.next_tick), DeadlineReason::SessionTick),
@@ -248,6 +269,12 @@ impl ClientTunnel {
     /// What was dropped.
     pub fn stats(&self) -> &Stats {
         &self.record.stats
+    }
+
+    fn set_mtu_ceiling(&mut self, mtu_ceiling: u16) {
+        self.config.mtu_ceiling = mtu_ceiling;
+        self.path_mtu.set_ceiling(mtu_ceiling);
+        self.keep_to_path();
     }
 
     /// Whether the server may be one that does not know control.

@@ -68,6 +68,8 @@ drop_reasons! {
     PacketMalformed = "packet-malformed",
     /// The inner packet is longer than any lent MTU.
     PacketTooLong = "packet-too-long",
+    /// The inner packet is longer than the path carries. Its sender is told (ICMPv6 Packet Too Big), at a bounded rate.
+    PacketTooBig = "packet-too-big",
     /// The inner packet is longer or shorter than its header says.
     LengthMismatch = "length-mismatch",
     /// A jumbogram (RFC 2675), whose header does not say its length.

@@ -15,7 +15,7 @@ use v6tun_keys::{PresharedKey, PublicKey};
 pub struct Lease {
     /// The lent address; the prefix length is always 128.
     pub address: Ipv6Addr,
-    /// The MTU of the tunnel in bytes, 1280 at the least: the lesser of the two ends' ceilings.
+    /// The MTU of the tunnel in bytes, 1280 at the least: what both ends' links and the path between them carry.
     pub mtu: u16,
     /// How long the tunnel may be idle before a heartbeat keeps NAT mappings alive; zero: for ever.
     pub keepalive: Duration,
@@ -28,7 +28,7 @@ pub struct Lease {
 pub enum ClientEvent {
     /// The address is known: given by the server, or configured and the handshake done.
     LeaseGranted(Lease),
-    /// The server gives other terms than before; the address may be the same.
+    /// The server gives other terms than before, or the path carries other packets; the address may be the same.
     LeaseChanged {
         /// The address held before.
         old: Ipv6Addr,
@@ -90,6 +90,8 @@ pub enum ClientEvent {
         /// The whole payload.
         nonce: Nonce,
     },
+    /// The path does not carry the least that IPv6 needs in one piece: 1340 bytes over IPv4. Datagrams are fragmented. Said once.
+    PathTooSmall,
     /// The server's datagrams come, authenticated, from another address.
     EndpointMoved {
         /// Where it was.

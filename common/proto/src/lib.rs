@@ -27,6 +27,7 @@ mod filter;
 pub mod lease;
 pub mod limits;
 pub mod packet;
+mod path_mtu;
 mod server_tunnel;
 mod session;
 mod stats;

@@ -98,6 +98,15 @@ pub const MAX_VISIT_REQUESTS: usize = 16;
 /// The smallest MTU of an IPv6 link (RFC 8200 section 5).
 pub const MIN_MTU: u16 = 1280;
 
+/// The time between two Packet Too Big that each end may keep up for one peer: 100 a second.
+pub const TOO_BIG_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Packet Too Big that are made at once: as many connections learn of a smaller path together.
+pub const TOO_BIG_BURST: u32 = 20;
+
+/// Sizes that one round of the search for the path's MTU asks for at the most, beside the one that always fits.
+pub const MAX_PROBES: usize = 9;
+
 /// How long the server waits before it asks the host again for a lease that failed, or that
 /// nothing was heard of.
 pub const LEASE_RETRY: Duration = Duration::from_secs(5);

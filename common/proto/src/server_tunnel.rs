@@ -21,6 +21,7 @@
 
 mod enrol;
 mod from_network;
+mod path_mtu;
 mod peer;
 mod peer_table;
 mod provisional;
@@ -35,7 +36,7 @@ use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, Message, Nonce};
 use crate::event::Record;
 use crate::limits::{ADMISSION_SOURCES, MAX_PACKET, MIN_MTU, SESSION_TICK};
-use crate::packet::{Ecn, Ipv6Packet};
+use crate::packet::{Ecn, Ipv6Packet, MssClamp};
 use crate::session::{Identity, SessionError, Tick};
 use crate::timer::{after, earliest};
 use crate::{Deadline, DeadlineReason, DropReason, RefusalReason, ServerEvent, Stats, filter};
@@ -119,6 +120,8 @@ pub struct PeerStatus {
     pub tx_bytes: u64,
     /// Whether the host carries the lease.
     pub lease: LeaseState,
+    /// The greatest packet that the path to the client carries, in bytes, as the client has measured it.
+    pub mtu: Option<u16>,
     /// Whether the client has sent a control message, as a stock WireGuard peer never does.
     pub speaks_control: bool,
 }
@@ -194,8 +197,8 @@ impl ServerTunnel {
     }
 
     /// Takes a packet from the tun.
-    pub fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, _now: Instant) {
-        let handled = self.forward(packet, out);
+    pub fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, now: Instant) {
+        let handled = self.forward(packet, out, now);
         self.record.settle(handled);
     }
 
@@ -274,7 +277,7 @@ impl ServerTunnel {
         &self.record.stats
     }
 
-    fn forward(&mut self, bytes: &[u8], out: &mut Outputs<'_>) -> Result<(), DropReason> {
+    fn forward(&mut self, bytes: &[u8], out: &mut Outputs<'_>, now: Instant) -> Result<(), DropReason> {
         if bytes.len() > MAX_PACKET {
             return Err(DropReason::PacketTooLong);
         }
@@ -282,10 +285,20 @@ impl ServerTunnel {
         filter::check_to_client(&packet)?;
         let place = self.peers.by_address(&packet.destination()).ok_or(DropReason::NoSuchLease)?;
         let peer = self.peers.get_mut(place).ok_or(DropReason::NoSuchLease)?;
+        peer.path.check(&packet, out.to_tun, now)?;
         let first = out.to_network.len();
-        let sent = peer.send(bytes, out.to_network);
+        let sent = match MssClamp::of(&packet, peer.path.mtu().unwrap_or(self.terms.mtu)) {
+            None => peer.send(bytes, out.to_network),
+            Some(clamp) => peer.send(clamp.copy(bytes, &mut [0; MAX_PACKET]), out.to_network),
+        };
         out.to_network.carry_ecn(first, bytes);
-        sent.map_err(|error| self.failed(place, error))
+        let is_doubtful = sent.is_ok() && peer.path.is_doubtful(bytes.len(), now);
+        sent.map_err(|error| self.failed(place, error))?;
+        if is_doubtful {
+            let wanted = Envelope { request_id: 0, message: Message::ProbeWanted };
+            self.send_control(place, Some(wanted), out.to_network);
+        }
+        Ok(())
     }
 
     fn send_control(&mut self, place: usize, envelope: Option<Envelope>, to_network: &mut DatagramBatch) {

@@ -1,5 +1,6 @@
 //! What the tests of both tunnels share: keys, buffers, and a peer that sends anything.
 
+use crate::DropReason;
 use crate::batch::{DatagramBatch, Outputs, PacketBatch};
 use crate::control::{ControlBuffer, Ends, Envelope, Message, SERVER_LINK_LOCAL, client_link_local};
 use crate::limits::SLOT;
@@ -128,8 +129,12 @@ impl RawPeer {
     }
 
     pub(crate) fn control(&mut self, request_id: u32, message: Message) -> Vec<u8> {
+        self.long_control(request_id, message, 0)
+    }
+
+    pub(crate) fn long_control(&mut self, request_id: u32, message: Message, len: usize) -> Vec<u8> {
         let mut buffer = ControlBuffer::new();
-        let packet = buffer.write(self.ends, &Envelope { request_id, message }).unwrap();
+        let packet = buffer.write_long(self.ends, &Envelope { request_id, message }, len).unwrap();
         self.data(packet)
     }
 
@@ -145,7 +150,11 @@ impl RawPeer {
 
     /// The control message in a data message.
     pub(crate) fn open_control(&mut self, datagram: &[u8]) -> Envelope {
-        let packet = self.open(datagram).unwrap();
-        self.ends.open(&Ipv6Packet::parse(&packet).unwrap()).unwrap()
+        self.try_open_control(datagram).unwrap()
+    }
+
+    pub(crate) fn try_open_control(&mut self, datagram: &[u8]) -> Result<Envelope, DropReason> {
+        let packet = self.open(datagram).ok_or(DropReason::ControlMalformed)?;
+        self.ends.open(&Ipv6Packet::parse(&packet)?)
     }
 }

@@ -24,6 +24,8 @@ pub enum DeadlineReason {
     Request,
     /// A heartbeat to send, to repeat, or to give up on.
     Heartbeat,
+    /// A probe for the path's MTU.
+    PathMtu,
     /// The end of the wait for a first round-trip time.
     Connected,
     /// The time at which it is said that nothing answers.

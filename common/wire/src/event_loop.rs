@@ -208,6 +208,7 @@ impl<T: Tunnel> Engine for TunnelEngine<T> {
             start: span.start,
             len: span.len,
             ecn: span.ecn.to_bits(),
+            may_be_fragmented: span.may_be_fragmented,
         });
         (self.datagrams.bytes(), spans)
     }

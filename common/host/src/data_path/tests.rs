@@ -32,7 +32,9 @@ impl Engine for Relay {
     fn handle_packet(&mut self, packet: &[u8], _now: Instant) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(packet);
-        self.outgoing.push(OutgoingDatagram { destination: self.peer, start, len: packet.len(), ecn: 0 });
+        let (destination, len) = (self.peer, packet.len());
+        let one = OutgoingDatagram { destination, start, len, ecn: 0, may_be_fragmented: true };
+        self.outgoing.push(one);
     }
     fn handle_wakeup(&mut self, now: Instant) -> ControlFlow<()> {
         if self.orders.try_recv().is_err() {

@@ -10,7 +10,9 @@ use quinn_udp::{EcnCodepoint, Transmit, UdpSockRef};
 
 use super::{
     UdpSocket,
-    platform::{says_bad_source, says_full, says_no_segmentation, says_segment_too_long, says_too_long},
+    platform::{
+        says_bad_source, says_full, says_no_segmentation, says_segment_too_long, says_too_long, set_fragments,
+    },
 };
 use crate::limits::{SEGMENTATION_REST, SEGMENTED_LEN, SEGMENTS};
 
@@ -25,6 +27,8 @@ pub struct OutgoingDatagram {
     pub len: usize,
     /// The two bits of its header that tell of congestion (RFC 3168, section 5), 0 to 3.
     pub ecn: u8,
+    /// Whether this host and the routers may cut it; else it arrives whole or not at all.
+    pub may_be_fragmented: bool,
 }
 
 /// How many datagrams of a batch were not sent, by cause.
@@ -73,6 +77,10 @@ impl UdpSocket {
             report.refused += train.count as u64;
             return;
         }
+        if let Err(error) = self.set_fragments(train.may_be_fragmented) {
+            report.note(&error, train.count as u64);
+            return;
+        }
         match self.transmit(train, contents, Some(train.segment_len)) {
             Ok(()) => {}
             Err(error) if train.count > 1 && self.segmentation.note_refusal(&error, train.segment_len) => {
@@ -84,6 +92,15 @@ impl UdpSocket {
             }
             Err(error) => report.note(&error, train.count as u64),
         }
+    }
+
+    /// The option is the socket's: it changes where a train is of another kind than the one before, which is rare.
+    fn set_fragments(&mut self, allowed: bool) -> io::Result<()> {
+        if self.may_fragment != allowed {
+            set_fragments(&self.socket, self.local.is_ipv6(), allowed)?;
+            self.may_fragment = allowed;
+        }
+        Ok(())
     }
 
     /// Sends from where the peer has sent to; from where the kernel chooses if that is no longer possible.
@@ -137,11 +154,12 @@ struct Train {
     count: usize,
     closed: bool,
     ecn: u8,
+    may_be_fragmented: bool,
 }
 
 impl Train {
     fn new(first: OutgoingDatagram) -> Self {
-        let OutgoingDatagram { destination, start, len, ecn } = first;
+        let OutgoingDatagram { destination, start, len, ecn, may_be_fragmented } = first;
         Self {
             destination,
             start,
@@ -150,6 +168,7 @@ impl Train {
             count: 1,
             closed: len == 0,
             ecn,
+            may_be_fragmented,
         }
     }
 
@@ -158,6 +177,7 @@ impl Train {
             && self.count < segments
             && next.destination == self.destination
             && next.ecn == self.ecn
+            && next.may_be_fragmented == self.may_be_fragmented
             && next.start == self.end
             && (1..=self.segment_len).contains(&next.len)
             && self.end - self.start + next.len <= SEGMENTED_LEN
@@ -234,7 +254,8 @@ mod tests {
         let mut bytes = Vec::new();
         let mut datagrams = Vec::new();
         for (number, &(destination, len)) in destinations.iter().enumerate() {
-            datagrams.push(OutgoingDatagram { destination, start: bytes.len(), len, ecn: 0 });
+            let start = bytes.len();
+            datagrams.push(OutgoingDatagram { destination, start, len, ecn: 0, may_be_fragmented: true });
             bytes.resize(bytes.len() + len, number as u8);
         }
         (bytes, datagrams)

@@ -71,27 +71,32 @@ pub(super) fn ignore_unreachable_peers(_socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets this host and the routers cut outgoing datagrams that are longer than the path.
-pub(super) fn allow_fragments(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
+/// Lets this host and the routers cut outgoing datagrams that are longer than the path, or forbids it; what is longer
+/// than the own link is refused then. PROBE is both DF and deaf to what ICMP says of the path (`ip(7)`).
+pub(super) fn set_fragments(socket: &Socket, is_ipv6: bool, allowed: bool) -> io::Result<()> {
+    let (four, six) = match allowed {
+        true => (Ipv4PathMtuDiscovery::DONT, Ipv6PathMtuDiscovery::DONT),
+        false => (Ipv4PathMtuDiscovery::PROBE, Ipv6PathMtuDiscovery::PROBE),
+    };
     // An IPv6 socket needs the IPv4 option too, for its v4-mapped peers.
-    set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::DONT)?;
+    set_ip_mtu_discover(socket, four)?;
     if is_ipv6 {
-        set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::DONT)?;
-        allow_ipv6_fragments(socket)?;
+        set_ipv6_mtu_discover(socket, six)?;
+        set_ipv6_dont_fragment(socket, !allowed)?;
     }
     Ok(())
 }
 
-fn allow_ipv6_fragments(socket: &Socket) -> io::Result<()> {
-    let off: libc::c_int = 0;
+fn set_ipv6_dont_fragment(socket: &Socket, is_set: bool) -> io::Result<()> {
+    let value = libc::c_int::from(is_set);
     let len = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the descriptor is open while `socket` is borrowed, and the option is read from `len` bytes at `off`.
+    // SAFETY: the descriptor is open while `socket` is borrowed, and the option is read from `len` bytes at `value`.
     let outcome = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             libc::IPPROTO_IPV6,
             libc::IPV6_DONTFRAG,
-            (&raw const off).cast(),
+            (&raw const value).cast(),
             len,
         )
     };

@@ -47,22 +47,22 @@ pub(super) fn receive(
     Ok(filled)
 }
 
-/// Lets this host and the routers cut outgoing datagrams that are longer than the path.
-pub(super) fn allow_fragments(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
+/// Lets this host and the routers cut outgoing datagrams that are longer than the path, or forbids it.
+pub(super) fn set_fragments(socket: &Socket, is_ipv6: bool, allowed: bool) -> io::Result<()> {
     // An IPv6 socket needs the IPv4 option too, for its v4-mapped peers.
-    clear_option(socket, IPPROTO_IP, IP_DONTFRAGMENT)?;
+    set_option(socket, (IPPROTO_IP, IP_DONTFRAGMENT), !allowed)?;
     if is_ipv6 {
-        clear_option(socket, IPPROTO_IPV6, IPV6_DONTFRAG)?;
+        set_option(socket, (IPPROTO_IPV6, IPV6_DONTFRAG), !allowed)?;
     }
     Ok(())
 }
 
-fn clear_option(socket: &Socket, level: i32, name: i32) -> io::Result<()> {
-    let off = 0_u32;
+fn set_option(socket: &Socket, (level, name): (i32, i32), is_set: bool) -> io::Result<()> {
+    let value = u32::from(is_set);
     let len = size_of::<u32>() as i32;
-    // SAFETY: the socket is open while it is borrowed, and the option is read from `len` bytes at `off`.
+    // SAFETY: the socket is open while it is borrowed, and the option is read from `len` bytes at `value`.
     let outcome =
-        unsafe { setsockopt(socket.as_raw_socket() as SOCKET, level, name, (&raw const off).cast(), len) };
+        unsafe { setsockopt(socket.as_raw_socket() as SOCKET, level, name, (&raw const value).cast(), len) };
     if outcome == 0 { Ok(()) } else { Err(last_error()) }
 }
 

@@ -4,8 +4,8 @@ use super::{ClientState, ClientTunnel, Purpose};
 use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, LeaseTerms, Message};
 use crate::datagram::Datagram;
-use crate::limits::{MAX_PAUSE, MIN_MTU};
-use crate::packet::Ipv6Packet;
+use crate::limits::MAX_PAUSE;
+use crate::packet::{Ipv6Packet, MssClamp};
 use crate::session::{Handshake, Plaintext};
 use crate::timer::after;
 use crate::{ClientEvent, DropReason, Lease, LossReason, endpoint, filter};
@@ -133,11 +133,11 @@ impl ClientTunnel {
             (Some(_), ClientState::Lost) => self.returned(None, now),
             (None, ClientState::Connecting | ClientState::Leasing) => {
                 self.state = ClientState::Leasing;
-                self.requester.start(now);
+                self.ask_for_lease(to_network, now);
             }
             // A server that was started anew may lend another address than before.
             (None, ClientState::Up | ClientState::Lost) if was_in_doubt => {
-                self.requester.start(now);
+                self.ask_for_lease(to_network, now);
                 self.liveness.probe(now);
                 self.watch_server(to_network, now);
             }
@@ -145,8 +145,15 @@ impl ClientTunnel {
         }
     }
 
+    /// The path is known, as a rule, when the lease comes: nothing has to be sent before that is.
+    fn ask_for_lease(&mut self, to_network: &mut DatagramBatch, now: Instant) {
+        self.measure_path(now);
+        self.pursue_probes(to_network, now);
+        self.requester.start(now);
+    }
+
     fn stock_lease(&self, address: Ipv6Addr) -> Lease {
-        let mtu = self.config.mtu_ceiling.max(MIN_MTU);
+        let mtu = self.mtu();
         let keepalive = self.config.own_keepalive.unwrap_or(self.config.keepalive);
         Lease { address, mtu, keepalive, server_version: None }
     }
@@ -169,6 +176,7 @@ impl ClientTunnel {
         self.liveness.heard(now);
         let sighting = self.endpoint.learn(source, (receiver, counter), now);
         if let Some(from) = sighting.moved_from {
+            self.measure_path(now);
             self.record.tell(ClientEvent::EndpointMoved { from, to: source });
         }
         if sighting.is_new_session && std::mem::take(&mut self.is_responder) {
@@ -188,10 +196,15 @@ impl ClientTunnel {
         let packet = Ipv6Packet::parse(bytes)?;
         if !self.is_stock() && self.ends.takes(&packet) {
             let envelope = self.ends.open(&packet)?;
-            return self.receive_control(envelope, out.to_network, now);
+            return self.receive_control(envelope, len, out.to_network, now);
         }
         let lease = self.lease.ok_or(DropReason::NoLease)?;
         filter::check_from_server(&packet, lease.address)?;
+        if let Some(clamp) = MssClamp::of(&packet, lease.mtu)
+            && let Some(slot) = out.to_tun.slot()
+        {
+            clamp.apply(slot);
+        }
         out.to_tun.commit(len);
         Ok(())
     }
@@ -199,6 +212,7 @@ impl ClientTunnel {
     fn receive_control(
         &mut self,
         envelope: Envelope,
+        len: usize,
         to_network: &mut DatagramBatch,
         now: Instant,
     ) -> Result<(), DropReason> {
@@ -219,6 +233,8 @@ impl ClientTunnel {
                 let accepted = Envelope { request_id, message: Message::LeaseAccepted };
                 self.send_control(&accepted, to_network, now)?;
             }
+            Message::ProbeReply => self.probe_answered(request_id, len, now)?,
+            Message::ProbeWanted => self.path_mtu.doubt(now),
             Message::HeartbeatReply => self.heartbeat_answered(request_id, now)?,
             Message::Bye { pause } => self.server_said_bye(pause, now),
             Message::InboundResult(result) if self.inbound_test.take_if(|id| *id == request_id).is_some() => {
@@ -235,9 +251,10 @@ impl ClientTunnel {
     }
 
     fn take_lease(&mut self, terms: &LeaseTerms, to_network: &mut DatagramBatch, now: Instant) {
+        self.server_mtu = terms.mtu;
         let new = Lease {
             address: terms.address,
-            mtu: terms.mtu.min(self.config.mtu_ceiling).max(MIN_MTU),
+            mtu: self.mtu(),
             keepalive: self.config.own_keepalive.unwrap_or_else(|| terms.keepalive()),
             server_version: Some(terms.server_version),
         };
@@ -265,6 +282,7 @@ impl ClientTunnel {
         }
         if self.state == ClientState::Lost {
             self.reconnect.stop();
+            self.measure_path(now);
             self.returned(Some(rtt), now);
         }
         Ok(())

@@ -1,3 +1,5 @@
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod path_mtu;
 mod reachability;
 
 use super::*;
@@ -60,6 +62,7 @@ impl Rig {
         let request = rig.said().remove(0);
         rig.control(request.request_id, Message::Lease(terms(lease())));
         rig.answer_heartbeats();
+        rig.settle();
         rig.events();
         rig
     }
@@ -113,11 +116,33 @@ impl Rig {
         self.now = end;
     }
 
-    /// The control messages that the client sent.
+    /// The control messages that the client sent, but for its probes: these are answered, as on a path of any size.
     fn said(&mut self) -> Vec<Envelope> {
-        let datagrams = self.lent.datagrams();
-        let data = datagrams.iter().filter(|(_, bytes)| bytes[0] == 4 && bytes.len() > 32);
-        data.map(|(_, bytes)| self.server.open_control(bytes)).collect()
+        let mut said = Vec::new();
+        for (_, bytes) in self.lent.datagrams() {
+            if bytes[0] != 4 || bytes.len() <= 32 {
+                continue;
+            }
+            let envelope = self.server.open_control(&bytes);
+            match envelope.message {
+                Message::Probe { .. } => {
+                    self.answer_probe(envelope.request_id, bytes.len().saturating_sub(32))
+                }
+                _ => said.push(envelope),
+            }
+        }
+        said
+    }
+
+    /// The server knows what the path carries.
+    fn settle(&mut self) {
+        self.timeout();
+        assert!(self.said().is_empty());
+    }
+
+    fn answer_probe(&mut self, request_id: u32, len: usize) {
+        let reply = self.server.long_control(request_id, Message::ProbeReply, len);
+        self.datagram(server_address(), &reply);
     }
 
     /// The packets that the client sent.
@@ -238,7 +263,7 @@ fn packets_pass_both_ways_from_the_lease_and_to_it() {
 #[test]
 fn a_packet_to_the_servers_own_address_is_not_wrapped_into_itself() {
     let mut rig = Rig::up();
-    rig.client.set_endpoint(SocketAddr::new(site().into(), 51820), rig.now);
+    rig.client.set_endpoint(SocketAddr::new(site().into(), 51820), 1432, rig.now);
     rig.packet(&outward("round and round"));
     assert_eq!(rig.dropped(DropReason::EndpointInTunnel), 1);
     rig.packet(&packet_between(lease(), "2001:db8:ffff::3".parse().unwrap(), 17, b"beside it"));
@@ -308,6 +333,7 @@ fn a_keepalive_time_of_its_own_holds_against_the_servers() {
     let request = rig.said().remove(0);
     rig.control(request.request_id, Message::Lease(terms(lease())));
     rig.answer_heartbeats();
+    rig.settle();
     rig.pass(Duration::from_millis(6999));
     assert!(rig.said().is_empty());
     rig.pass(Duration::from_millis(1));
@@ -321,7 +347,7 @@ fn a_lost_server_returns_by_a_handshake_and_a_heartbeat() {
     rig.pass(Duration::from_secs(3));
     rig.events();
     rig.lent.datagrams();
-    rig.client.handle_link_change(rig.now);
+    rig.client.handle_link_change(1432, rig.now);
     rig.timeout();
     rig.answer_handshake();
     assert_eq!(rig.state(), ClientState::Lost, "the heartbeat is not answered yet");
@@ -340,7 +366,7 @@ fn a_heartbeat_that_comes_through_brings_a_lost_server_back_without_a_handshake(
     rig.pass(Duration::from_secs(3));
     assert_eq!(rig.state(), ClientState::Lost);
     rig.lent.datagrams();
-    rig.client.handle_link_change(rig.now);
+    rig.client.handle_link_change(1432, rig.now);
     rig.timeout();
     rig.answer_heartbeats();
     assert_eq!(rig.state(), ClientState::Up);
@@ -425,7 +451,7 @@ fn the_client_says_bye_if_the_server_has_spoken() {
     rig.client.handle_stop(&mut rig.lent.outputs(), rig.now);
     assert_eq!(rig.said()[0].message, Message::Bye { pause: None });
     let mut silent = Rig::established(None);
-    silent.said();
+    silent.lent.datagrams();
     silent.client.handle_stop(&mut silent.lent.outputs(), silent.now);
     assert!(silent.said().is_empty());
 }
@@ -445,10 +471,10 @@ fn the_server_moves_by_fresh_data_alone() {
 #[test]
 fn a_new_address_of_the_servers_name_is_tried_at_once() {
     let mut rig = Rig::up();
-    rig.client.set_endpoint(server_address(), rig.now);
+    rig.client.set_endpoint(server_address(), 1432, rig.now);
     rig.timeout();
     assert!(rig.lent.datagrams().is_empty(), "it is the same address");
-    rig.client.set_endpoint(cafe(), rig.now);
+    rig.client.set_endpoint(cafe(), 1432, rig.now);
     rig.timeout();
     let [(to, initiation)] = &rig.lent.datagrams()[..] else { panic!("not one initiation") };
     assert_eq!((*to, initiation.len()), (cafe(), 148));

@@ -2,11 +2,11 @@
 
 use super::liveness::Verdict;
 use super::{ClientState, ClientTunnel, Purpose};
-use crate::batch::DatagramBatch;
+use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{ControlBuffer, Envelope, Message};
 use crate::datagram::Datagram;
 use crate::limits::{MAX_PACKET, MAX_QUEUED_PACKETS, REKEY_AFTER, SESSION_TICK};
-use crate::packet::Ipv6Packet;
+use crate::packet::{Ipv6Packet, MssClamp};
 use crate::session::{SessionError, Tick};
 use crate::{ClientEvent, DropReason, LossReason, RefusalReason, VERSION, filter};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ impl ClientTunnel {
     pub(super) fn forward(
         &mut self,
         bytes: &[u8],
-        to_network: &mut DatagramBatch,
+        out: &mut Outputs<'_>,
         now: Instant,
     ) -> Result<(), DropReason> {
         if bytes.len() > MAX_PACKET {
@@ -28,18 +28,31 @@ impl ClientTunnel {
         if self.server_address().ip() == packet.destination() {
             return Err(DropReason::EndpointInTunnel);
         }
+        if bytes.len() > usize::from(lease.mtu) {
+            return Err(self.refuse_too_big(&packet, lease.mtu, out.to_tun, now));
+        }
+        let to_network = &mut *out.to_network;
         let first = to_network.len();
-        self.send(bytes, to_network).map_err(|error| self.failed(error, now)).map(|is_initiation| {
+        let sent = match MssClamp::of(&packet, lease.mtu) {
+            None => self.send(bytes, to_network),
+            Some(clamp) => self.send(clamp.copy(bytes, &mut [0; MAX_PACKET]), to_network),
+        };
+        sent.map_err(|error| self.failed(error, now)).map(|is_initiation| {
             to_network.carry_ecn(first, bytes);
             if is_initiation {
                 self.reconnect.sent(&mut self.rng, now);
             }
             self.liveness.packet_sent(now);
+            self.path_mtu.packet_sent(bytes.len(), now);
         })
     }
 
     /// Sends a packet, or leaves it to wait for a session. Says whether a handshake was begun.
-    fn send(&mut self, packet: &[u8], to_network: &mut DatagramBatch) -> Result<bool, SessionError> {
+    pub(super) fn send(
+        &mut self,
+        packet: &[u8],
+        to_network: &mut DatagramBatch,
+    ) -> Result<bool, SessionError> {
         let slot = to_network.slot().ok_or(SessionError::Dropped(DropReason::BatchFull))?;
         let Some(len) = self.session.send(packet, slot)? else { return Ok(false) };
         let is_initiation = slot.get(..len).is_some_and(Datagram::is_initiation);
@@ -108,7 +121,11 @@ impl ClientTunnel {
     /// Sends the first `len` bytes of the free slot, if any.
     pub(super) fn commit(&mut self, to_network: &mut DatagramBatch, len: usize, to: SocketAddr) {
         if len > 0 {
+            let first = to_network.len();
             to_network.commit(len, to);
+            if self.path_mtu.measured().is_some() {
+                to_network.keep_whole(first);
+            }
             self.tx_bytes = self.tx_bytes.saturating_add(len as u64);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::message::Envelope;
 use crate::DropReason;
-use crate::limits::MAX_CONTROL;
+use crate::limits::MAX_PACKET;
 use crate::packet::{Ipv6Packet, checksum};
 use std::net::Ipv6Addr;
 
@@ -14,7 +14,6 @@ const UDP: u8 = 17;
 const HOP_LIMIT: u8 = 255;
 const IPV6_HEADER: usize = 40;
 const UDP_HEADER: usize = 8;
-const MAX_CARRIED: usize = IPV6_HEADER + UDP_HEADER + MAX_CONTROL;
 
 /// Our own link-local address and the peer's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl Ends {
         let [s1, s2, d1, d2, l1, l2, c1, c2] = *header;
         let port = |bytes| u16::from_be_bytes(bytes) == CONTROL_PORT;
         let is_whole = usize::from(u16::from_be_bytes([l1, l2])) == datagram.len();
-        if !port([s1, s2]) || !port([d1, d2]) || !is_whole || payload.len() > MAX_CONTROL {
+        if !port([s1, s2]) || !port([d1, d2]) || !is_whole {
             return Err(DropReason::ControlMalformed);
         }
         // Zero would mean that there is none, which IPv6 does not allow (RFC 8200 section 8.1).
@@ -63,20 +62,28 @@ impl Ends {
 
 /// Room for one control packet, on the stack.
 pub(crate) struct ControlBuffer {
-    bytes: [u8; MAX_CARRIED],
+    bytes: [u8; MAX_PACKET],
 }
 
 impl ControlBuffer {
     pub(crate) fn new() -> Self {
-        Self { bytes: [0; MAX_CARRIED] }
+        Self { bytes: [0; MAX_PACKET] }
     }
 
     /// Writes the packet that carries a message from us to the peer. `None` cannot happen: all
-    /// messages are shorter than [`MAX_CONTROL`].
+    /// messages are shorter than [`MAX_CONTROL`](crate::limits::MAX_CONTROL).
     pub(crate) fn write(&mut self, ends: Ends, envelope: &Envelope) -> Option<&[u8]> {
+        self.write_long(ends, envelope, 0)
+    }
+
+    /// The same, lengthened by zero bytes to a packet of `len` bytes. `None` where `len` is more than
+    /// [`MAX_PACKET`].
+    pub(crate) fn write_long(&mut self, ends: Ends, envelope: &Envelope, len: usize) -> Option<&[u8]> {
+        self.bytes.fill(0);
         let (ip, rest) = self.bytes.split_first_chunk_mut::<IPV6_HEADER>()?;
         let (_, room) = rest.split_first_chunk_mut::<UDP_HEADER>()?;
-        let udp_len = envelope.encode(room)?.checked_add(UDP_HEADER)?;
+        let least = len.saturating_sub(IPV6_HEADER);
+        let udp_len = envelope.encode(room)?.checked_add(UDP_HEADER)?.max(least);
         let udp_len_bytes = u16::try_from(udp_len).ok()?.to_be_bytes();
         write_ip(ip, ends, udp_len_bytes);
         let datagram = rest.get_mut(..udp_len)?;
@@ -134,6 +141,17 @@ mod tests {
     #[test]
     fn what_one_end_writes_the_other_reads() {
         assert_eq!(opened(&carried()), Ok(heartbeat()));
+    }
+
+    #[test]
+    fn a_probe_is_as_long_as_it_shall_be_and_read_all_the_same() {
+        let probe = Envelope { request_id: 70_000, message: Message::Probe { mtu: 1394 } };
+        for len in [1280, 1440, 1500] {
+            let mut buffer = ControlBuffer::new();
+            let bytes = buffer.write_long(AT_CLIENT, &probe, len).unwrap();
+            assert_eq!((bytes.len(), opened(bytes)), (len, Ok(probe.clone())));
+        }
+        assert!(ControlBuffer::new().write_long(AT_CLIENT, &probe, 1501).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::reachability::{InboundResult, Nonce};
 use super::refusal::{EnrolRefusal, RefusalReason};
 use crate::DropReason;
 use crate::filter;
-use crate::limits::MIN_MTU;
+use crate::limits::{MAX_CONTROL, MIN_MTU};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -67,10 +67,17 @@ pub(crate) enum Message {
     InboundResult(InboundResult),
     /// Server: send that to my UDP port, from another one than yours.
     PortTest { port: u16, nonce: Nonce },
+    /// Client: does a packet as long as this one arrive? The measured MTU of the path is that so far, 0 if it is not known.
+    /// Zero bytes may follow, and are answered by as many.
+    Probe { mtu: u16 },
+    /// Server: it does.
+    ProbeReply,
+    /// Server: I send you long packets; see whether they arrive.
+    ProbeWanted,
 }
 
 /// How many messages there are in this version.
-const MESSAGES: u32 = 15;
+const MESSAGES: u32 = 18;
 
 /// What is lent, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +110,11 @@ impl Message {
             _ => true,
         }
     }
+
+    /// Whether it may be as long as any packet, by the zero bytes that follow it.
+    fn may_be_padded(&self) -> bool {
+        matches!(self, Self::Probe { .. } | Self::ProbeReply)
+    }
 }
 
 impl Envelope {
@@ -125,7 +137,11 @@ impl Envelope {
             return Err(DropReason::ControlUnknownMessage);
         }
         let (message, rest) = postcard::take_from_bytes::<Message>(rest).map_err(malformed)?;
-        if message.is_sound() && rest.is_empty() {
+        let is_whole = match message.may_be_padded() {
+            true => rest.iter().all(|byte| *byte == 0),
+            false => rest.is_empty() && bytes.len() <= MAX_CONTROL,
+        };
+        if message.is_sound() && is_whole {
             Ok(Self { request_id, message })
         } else {
             Err(DropReason::ControlMalformed)
@@ -137,7 +153,6 @@ impl Envelope {
 mod tests {
     use super::*;
     use crate::control::TcpResult;
-    use crate::limits::MAX_CONTROL;
     use proptest::prelude::*;
 
     fn terms() -> LeaseTerms {
@@ -166,6 +181,9 @@ mod tests {
             Message::InboundTest { tcp_port: 443 },
             Message::InboundResult(inbound_result()),
             Message::PortTest { port: 51820, nonce: [7; 16] },
+            Message::Probe { mtu: 1394 },
+            Message::ProbeReply,
+            Message::ProbeWanted,
         ]
     }
 
@@ -209,6 +227,9 @@ mod tests {
         let mut port_test = vec![1, 0, 14, 1];
         port_test.extend([7; 16]);
         assert_eq!(encoded(0, Message::PortTest { port: 1, nonce: [7; 16] }), port_test);
+        assert_eq!(encoded(5, Message::Probe { mtu: 1394 }), [1, 5, 15, 0xf2, 0x0a]);
+        assert_eq!(encoded(5, Message::ProbeReply), [1, 5, 16]);
+        assert_eq!(encoded(0, Message::ProbeWanted), [1, 0, 17]);
         let mut enrol = vec![1, 3, 8];
         enrol.extend([7; 32]);
         enrol.extend([2, b'p', b'c']);
@@ -235,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_not_known_here_is_told_from_what_is_broken() {
         assert_eq!(Envelope::decode(&[2, 0, 5]), Err(DropReason::ControlUnknownVersion));
-        assert_eq!(Envelope::decode(&[1, 0, 15]), Err(DropReason::ControlUnknownMessage));
+        assert_eq!(Envelope::decode(&[1, 0, 18]), Err(DropReason::ControlUnknownMessage));
         for broken in [&[][..], &[1], &[1, 0], &[1, 0, 5, 0], &[1, 0x80, 0x80, 0x80, 0x80, 0x80]] {
             assert_eq!(Envelope::decode(broken), Err(DropReason::ControlMalformed));
         }
@@ -245,6 +266,18 @@ mod tests {
     fn a_refusal_for_a_reason_of_the_future_is_still_a_refusal() {
         let message = Message::Refused { reason: RefusalReason::Other(9) };
         assert_eq!(Envelope::decode(&[1, 1, 2, 9]), Ok(Envelope { request_id: 1, message }));
+    }
+
+    #[test]
+    fn only_probes_may_be_followed_by_zeros_and_by_nothing_else() {
+        for message in all_messages() {
+            let mut bytes = encoded(1, message.clone());
+            bytes.resize(1452, 0);
+            let is_taken = Envelope::decode(&bytes).is_ok();
+            assert_eq!(is_taken, message.may_be_padded(), "{message:?}");
+            *bytes.last_mut().unwrap() = 1;
+            assert_eq!(Envelope::decode(&bytes), Err(DropReason::ControlMalformed));
+        }
     }
 
     #[test]
@@ -263,7 +296,7 @@ mod tests {
         }
 
         #[test]
-        fn decoding_what_begins_well_never_panics(number in 0u8..16, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn decoding_what_begins_well_never_panics(number in 0u8..19, rest in proptest::collection::vec(any::<u8>(), 0..40)) {
             let mut bytes = vec![1, 0, number];
             bytes.extend(rest);
             if let Ok(envelope) = Envelope::decode(&bytes) {

@@ -4,7 +4,7 @@ use super::{LeaseState, ServerTunnel};
 use crate::batch::{DatagramBatch, Outputs};
 use crate::control::{Envelope, Message};
 use crate::datagram::Datagram;
-use crate::packet::Ipv6Packet;
+use crate::packet::{Ipv6Packet, MssClamp};
 use crate::session::{Handshake, Load, Plaintext, SessionError};
 use crate::{DropReason, RefusalReason, ServerEvent, endpoint, filter};
 use std::net::{IpAddr, SocketAddr};
@@ -238,7 +238,7 @@ impl ServerTunnel {
         let packet = Ipv6Packet::parse(bytes)?;
         if peer.ends.takes(&packet) {
             let envelope = peer.ends.open(&packet)?;
-            return self.receive_control(place, envelope, out.to_network, now);
+            return self.receive_control(place, envelope, len, out.to_network, now);
         }
         if let Err(reason) = filter::check_from_client(&packet, peer.entry.address) {
             if reason == DropReason::SourceNotLeased && peer.lease_state() == LeaseState::Ready {
@@ -247,13 +247,21 @@ impl ServerTunnel {
             }
             return Err(reason);
         }
+        if let Some(clamp) = MssClamp::of(&packet, peer.path.mtu().unwrap_or(self.terms.mtu))
+            && let Some(slot) = out.to_tun.slot()
+        {
+            clamp.apply(slot);
+        }
         match peer.lease_state() {
             LeaseState::Ready => {
                 out.to_tun.commit(len);
                 Ok(())
             }
             LeaseState::Failed => Err(DropReason::LeaseFailed),
-            LeaseState::Unused | LeaseState::Pending => peer.hold(bytes),
+            LeaseState::Unused | LeaseState::Pending => {
+                let bytes = out.to_tun.slot().and_then(|slot| slot.get(..len));
+                peer.hold(bytes.ok_or(DropReason::BatchFull)?)
+            }
         }
     }
 
@@ -261,6 +269,7 @@ impl ServerTunnel {
         &mut self,
         place: usize,
         envelope: Envelope,
+        len: usize,
         to_network: &mut DatagramBatch,
         now: Instant,
     ) -> Result<(), DropReason> {
@@ -278,6 +287,11 @@ impl ServerTunnel {
             }
             Message::Heartbeat => {
                 Some(Envelope { request_id: envelope.request_id, message: Message::HeartbeatReply })
+            }
+            Message::Probe { mtu } => {
+                peer.path.measured(mtu, now);
+                let answered = peer.answer_probe(envelope.request_id, len, to_network);
+                return answered.map_err(|error| self.failed(place, error));
             }
             Message::LeaseAccepted if peer.responder.change_accepted() => None,
             Message::InboundTest { tcp_port } => {

@@ -1,11 +1,12 @@
 //! One client as the server knows it.
 
+use super::path_mtu::PeerPath;
 use super::provisional::Provisional;
 use super::revival::Revival;
 use super::{ClientEntry, PeerStatus};
 use crate::batch::DatagramBatch;
 use crate::control::{
-    ControlBuffer, Ends, Envelope, LeaseTerms, Responder, SERVER_LINK_LOCAL, client_link_local,
+    ControlBuffer, Ends, Envelope, LeaseTerms, Message, Responder, SERVER_LINK_LOCAL, client_link_local,
 };
 use crate::endpoint::Endpoint;
 use crate::event::Record;
@@ -56,6 +57,8 @@ pub(crate) struct Peer {
     pub(crate) remembered: Option<SocketAddr>,
     /// While it is called back.
     pub(crate) revival: Option<Revival>,
+    /// What the path to it carries.
+    pub(crate) path: PeerPath,
     /// When it may have its reachability tested again.
     pub(crate) next_inbound_test: Option<Instant>,
     /// While the client is here.
@@ -94,6 +97,7 @@ impl Peer {
             latest_handshake: None,
             remembered: None,
             revival: None,
+            path: PeerPath::default(),
             next_inbound_test: None,
             told: None,
             lease: Lease { state: LeaseState::Unused, since: None, held: Vec::new() },
@@ -113,6 +117,7 @@ impl Peer {
             rx_bytes: self.rx_bytes,
             tx_bytes: self.tx_bytes,
             lease: self.lease.state,
+            mtu: self.path.mtu(),
             speaks_control: self.responder.speaks(),
         }
     }
@@ -217,6 +222,7 @@ impl Peer {
         self.remembered = self.endpoint.address().or(self.remembered);
         self.endpoint = self.remembered.map_or_else(Endpoint::default, Endpoint::at);
         self.responder = Responder::default();
+        self.path = PeerPath::default();
         record.count_all(DropReason::LeasePending, self.drop_held());
         self.has_queued = false;
         if self.told.take().is_some() {
@@ -291,6 +297,24 @@ impl Peer {
         }
     }
 
+    /// Answers a probe by a packet as long as it was.
+    pub(crate) fn answer_probe(
+        &mut self,
+        request_id: u32,
+        len: usize,
+        to_network: &mut DatagramBatch,
+    ) -> Result<(), SessionError> {
+        let first = to_network.len();
+        let reply = Envelope { request_id, message: Message::ProbeReply };
+        let mut buffer = ControlBuffer::new();
+        let sent = match buffer.write_long(self.ends, &reply, len) {
+            Some(packet) => self.send(packet, to_network),
+            None => Err(SessionError::Dropped(DropReason::ControlMalformed)),
+        };
+        to_network.keep_whole(first);
+        sent
+    }
+
     /// Whether packets still wait although there is a session.
     pub(crate) fn has_queued(&self) -> bool {
         self.has_queued
@@ -325,7 +349,11 @@ impl Peer {
     /// Sends the first `len` bytes of the free slot, if any.
     pub(crate) fn commit(&mut self, to_network: &mut DatagramBatch, len: usize, to: SocketAddr) {
         if len > 0 {
+            let first = to_network.len();
             to_network.commit(len, to);
+            if self.path.mtu().is_some() {
+                to_network.keep_whole(first);
+            }
             self.tx_bytes = self.tx_bytes.saturating_add(len as u64);
         }
     }

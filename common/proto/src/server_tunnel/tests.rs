@@ -2,6 +2,8 @@ mod control;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod enrol;
 mod hostile;
+#[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
+mod path_mtu;
 mod provisional;
 #[expect(clippy::arithmetic_side_effects, reason = "the sums of tests are small")]
 mod revival;
