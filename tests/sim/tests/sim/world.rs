@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) is_path_up: bool,
     /// The last datagrams that reached the server, for replays.
     pub(crate) heard: Vec<Travelling>,
+    /// The last that reached a client.
+    pub(crate) told_to_clients: Vec<Travelling>,
     begin: Instant,
     pub(crate) elapsed: Duration,
     to_network: DatagramBatch,
@@ -99,6 +101,7 @@ impl World {
             server_packets: Vec::new(),
             is_path_up: true,
             heard: Vec::new(),
+            told_to_clients: Vec::new(),
             begin,
             elapsed: Duration::ZERO,
             to_network: DatagramBatch::new(),
@@ -278,9 +281,10 @@ impl World {
             let surplus = self.heard.len().saturating_sub(64);
             self.heard.drain(..surplus);
         } else if let Some(n) = self.clients.iter().position(|client| client.address == datagram.to) {
-            self.with_client(n, |client, out, now| {
-                client.handle_datagram(datagram.from, &datagram.bytes, Ecn::NotCapable, out, now);
-            });
+            self.inject_to_client(n, datagram.from, &datagram.bytes);
+            self.told_to_clients.push(datagram);
+            let surplus = self.told_to_clients.len().saturating_sub(64);
+            self.told_to_clients.drain(..surplus);
         }
     }
 
@@ -290,6 +294,13 @@ impl World {
             Server::Ours(tunnel) => tunnel.handle_datagram(source, bytes, Ecn::NotCapable, out, now),
             Server::Stock(stock) => stock.receive(source, bytes, elapsed),
             Server::Off => {}
+        });
+    }
+
+    /// Gives a client a datagram from anywhere.
+    pub(crate) fn inject_to_client(&mut self, n: usize, source: SocketAddr, bytes: &[u8]) {
+        self.with_client(n, |client, out, now| {
+            client.handle_datagram(source, bytes, Ecn::NotCapable, out, now);
         });
     }
 
