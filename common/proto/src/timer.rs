@@ -45,21 +45,21 @@ pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
     now.checked_add(wait).unwrap_or(now)
 }
 
-/// The spaces between tries: 0.25, 0.5, 1, 2, 4 and then ever 5 seconds.
+/// The spaces between tries: 0.25, 0.5, 1, 2 and then ever 4 seconds: with the jitter an outage
+/// of any length is over within five.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BackOff {
     tries: usize,
 }
 
 impl BackOff {
-    const STEPS: [Duration; 5] = [
+    const STEPS: [Duration; 4] = [
         Duration::from_millis(250),
         Duration::from_millis(500),
         Duration::from_secs(1),
         Duration::from_secs(2),
-        Duration::from_secs(4),
     ];
-    const LAST: Duration = Duration::from_secs(5);
+    const LAST: Duration = Duration::from_secs(4);
 
     /// The space after the try that was just made.
     pub(crate) fn next(&mut self) -> Duration {
@@ -80,10 +80,10 @@ mod tests {
     use rand::SeedableRng;
 
     #[test]
-    fn tries_come_further_and_further_apart_and_then_every_five_seconds() {
+    fn tries_come_further_and_further_apart_and_then_every_four_seconds() {
         let mut back_off = BackOff::default();
         let spaces: Vec<u128> = (0..8).map(|_| back_off.next().as_millis()).collect();
-        assert_eq!(spaces, [250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
+        assert_eq!(spaces, [250, 500, 1000, 2000, 4000, 4000, 4000, 4000]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// The lease request that is under way, if any, and the ids of all requests.
 ///
-/// A request is repeated with the same id after 0.25, 0.5, 1, 2, 4 and then every 5 s.
+/// A request is repeated with the same id after 0.25, 0.5, 1, 2 and then every 4 s.
 #[derive(Debug)]
 pub(crate) struct Requester {
     last_id: u32,

@@ -55,6 +55,23 @@ fn where_nearly_a_third_is_lost_no_gap_is_longer_than_ten_seconds() {
 }
 
 #[test]
+fn the_path_is_measured_where_a_tenth_is_lost_and_both_ends_agree() {
+    for seed in 0..20 {
+        // A packet of 1394 bytes in 32 of WireGuard.
+        let narrow = Conditions { black_hole_above: Some(1426), ..lossy(0.1) };
+        let mut world = World::new(narrow, seed, 1);
+        let at_client =
+            |world: &World| world.clients[0].tunnel.status(world.now()).lease.map(|lease| lease.mtu);
+        let at_server = |world: &World| world.ours().status(world.now())[0].mtu;
+        let found = world.run_until(Duration::from_secs(10), |world| {
+            at_server(world).is_some() && at_client(world) == at_server(world)
+        });
+        assert!(at_client(&world).is_some_and(|mtu| (1340..=1394).contains(&mtu)), "{:?}", at_client(&world));
+        assert!(found <= Duration::from_secs(5), "seed {seed}: {found:?}");
+    }
+}
+
+#[test]
 fn a_client_with_little_to_say_comes_back_from_a_line_that_loses_nearly_a_third() {
     let mut outages = Vec::new();
     for seed in 0..10 {

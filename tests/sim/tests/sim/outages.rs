@@ -29,26 +29,23 @@ fn a_dead_server_is_noticed_within_three_and_a_half_seconds_of_traffic() {
 }
 
 #[test]
-fn a_silent_client_is_back_six_seconds_after_an_outage_of_ten_minutes() {
-    for seed in 0..20 {
+fn a_silent_client_is_back_five_seconds_after_an_outage_of_any_length() {
+    const MINUTES: [u64; 4] = [1, 10, 12 * 60, 24 * 60];
+    for (seed, minutes) in (0..20).zip(MINUTES.into_iter().cycle()) {
         let mut world = World::new(Conditions::default(), seed, 1);
         world.run(Duration::from_secs(60));
         world.is_path_up = false;
-        world.run(Duration::from_millis(600_000 + seed * 311));
+        world.run(Duration::from_millis(minutes * 60_000 + seed * 311));
         assert_eq!(world.clients[0].tunnel.status(world.now()).state, ClientState::Lost);
         world.is_path_up = true;
         let back = world.elapsed;
         let at = world.run_until(Duration::from_secs(10), |world| world.told(0, back, is_returned));
-        assert!(
-            at - back <= Duration::from_secs(6) + Duration::from_millis(50),
-            "seed {seed}: {:?}",
-            at - back
-        );
+        assert!(at - back <= Duration::from_secs(5), "{minutes} min, seed {seed}: {:?}", at - back);
     }
 }
 
 #[test]
-fn during_an_outage_handshakes_are_tried_no_more_often_than_every_four_seconds() {
+fn during_an_outage_handshakes_are_tried_no_more_often_than_every_three_seconds() {
     let mut world = World::new(Conditions::default(), 3, 1);
     world.run(Duration::from_secs(60));
     world.is_path_up = false;
@@ -56,8 +53,8 @@ fn during_an_outage_handshakes_are_tried_no_more_often_than_every_four_seconds()
     let before = world.network.sent();
     world.run(Duration::from_secs(3600));
     let rate = (world.network.sent() - before) as f64 / 3600.0;
-    // One initiation in 4 to 6 s; the server sends nothing, for its session is long gone.
-    assert!((0.16..=0.26).contains(&rate), "{rate} datagrams a second");
+    // One initiation in 3.2 to 4.8 s; the server sends nothing, for its session is long gone.
+    assert!((0.2..=0.32).contains(&rate), "{rate} datagrams a second");
 }
 
 #[test]
