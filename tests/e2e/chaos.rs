@@ -5,13 +5,26 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use v6tun_sim::Conditions;
-use v6tun_tests::lab::address::{CARRIER_SIDE, VPS_IPV4};
+use v6tun_tests::lab::address::{CARRIER_SIDE, VPS_IPV4, leasable};
 use v6tun_tests::lab::relay::{Path, Relay};
-use v6tun_tests::lab::{Lab, Options};
+use v6tun_tests::lab::{Lab, Options, Process};
 use v6tun_tests::product::{Deployment, PORT, client_toml};
 use v6tun_tests::seed::seed;
 
 use crate::transfer::must_arrive;
+
+/// A client that is found by nothing but its heartbeats is silent for longer.
+const BY_A_HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The longest time between two answers that `ping -D` tells of.
+fn longest_gap(ping: &Process) -> Result<Duration> {
+    let text = ping.stdout();
+    let at = |line: &str| line.strip_prefix('[')?.split(']').next()?.parse::<f64>().ok();
+    let answers: Vec<f64> = text.lines().filter_map(at).collect();
+    ensure!(answers.len() > 1000, "{text}");
+    let longest = answers.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    Ok(Duration::from_secs_f64(longest))
+}
 
 /// The server and a client whose datagrams all take that path.
 fn with_path(path: Path, act: impl Fn(&Lab, &Deployment) -> Result<()>) -> Result<()> {
@@ -75,8 +88,12 @@ fn a_translator_that_forgets_every_five_seconds_costs_nothing_but_what_was_on_th
         seed: seed()?,
     };
     with_path(path, |lab, deployment| {
-        // Some twelve rebindings.
+        // Some twelve rebindings, of which the first half is watched.
+        let watch = lab.site.spawn("ping", &format!("ping -n -D -i 0.01 -c 3000 {}", leasable(0)))?;
         must_arrive(lab, 60 << 10, path.seed)?;
+        let gap = longest_gap(&watch)?;
+        println!("the longest gap between two answers from inside: {gap:?}");
+        ensure!(gap < BY_A_HEARTBEAT, "{gap:?} without an answer");
         let status = deployment.pc.status()?;
         ensure!(status["state"] == "up", "{status}");
         Ok(())
