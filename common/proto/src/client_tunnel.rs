@@ -32,7 +32,7 @@ use crate::batch::Outputs;
 use crate::control::{Ends, Envelope, Message, Requester, SERVER_LINK_LOCAL, client_link_local};
 use crate::endpoint::Endpoint;
 use crate::event::Record;
-use crate::limits::{CLIENT_ADMISSION_SOURCES, MAX_PACKET, SESSION_TICK};
+use crate::limits::{CLIENT_ADMISSION_SOURCES, MAX_PACKET, REJECT_AFTER, SESSION_TICK};
 use crate::packet::{Ecn, TooBig};
 use crate::path_mtu::PathMtu;
 use crate::session::{self, Identity, Session, SessionError};
@@ -149,6 +149,7 @@ impl ClientTunnel {
 
     /// Takes a packet from the tun.
     pub fn handle_packet(&mut self, packet: &[u8], out: &mut Outputs<'_>, now: Instant) {
+        self.leave_dead_keys(now);
         let handled = self.forward(packet, out, now);
         self.record.settle(handled);
     }
@@ -156,6 +157,7 @@ impl ClientTunnel {
     /// Does what is due.
     pub fn handle_timeout(&mut self, out: &mut Outputs<'_>, now: Instant) {
         let to_network = &mut *out.to_network;
+        self.leave_dead_keys(now);
         if now >= self.next_tick {
             self.next_tick = after(now, SESSION_TICK);
             let ticked = self.tick(to_network, now);
@@ -305,6 +307,23 @@ impl ClientTunnel {
         self.record.tell(ClientEvent::Returned { rtt, outage });
     }
 
+    /// Whoever has slept finds keys that nobody takes any more, which the engine would go on using. A packet rather waits
+    /// for new ones.
+    fn leave_dead_keys(&mut self, now: Instant) {
+        let has_slept = now.saturating_duration_since(self.next_tick) >= OVERSLEPT;
+        let age = self.latest_handshake.map(|at| now.saturating_duration_since(at));
+        if has_slept && age.is_some_and(|age| age >= REJECT_AFTER) && self.session.has_keys() {
+            self.renew_session();
+            self.reconnect.start(now);
+        }
+    }
+
+    fn renew_session(&mut self) {
+        self.abandon_waiting();
+        self.session = open_session(&self.identity, &self.config, &mut self.rng);
+        self.endpoint.forget_sessions();
+    }
+
     fn received(&mut self, len: usize) {
         self.rx_bytes = self.rx_bytes.saturating_add(len as u64);
     }
@@ -314,9 +333,7 @@ impl ClientTunnel {
         match error {
             SessionError::Dropped(reason) => reason,
             SessionError::Panicked => {
-                self.abandon_waiting();
-                self.session = open_session(&self.identity, &self.config, &mut self.rng);
-                self.endpoint.forget_sessions();
+                self.renew_session();
                 self.lost(LossReason::SessionPanicked, now, now);
                 DropReason::SessionPanicked
             }
@@ -324,6 +341,8 @@ impl ClientTunnel {
     }
 }
 
+/// A tick that comes so late was slept through.
+const OVERSLEPT: Duration = Duration::from_secs(1);
 /// Nothing has answered for so long after the start: the user is told.
 const FIRST_COMPLAINT: Duration = Duration::from_secs(3);
 /// And again after each of these.

@@ -45,6 +45,21 @@ fn a_silent_client_is_back_five_seconds_after_an_outage_of_any_length() {
 }
 
 #[test]
+fn a_client_that_wakes_up_after_hours_gets_its_first_packet_through_within_a_second() {
+    for (seed, minutes) in (0..20).zip([3, 9, 60, 12 * 60].into_iter().cycle()) {
+        let mut world = World::new(Conditions::default(), seed, 1);
+        world.run(Duration::from_secs(30 + seed));
+        world.clients[0].is_asleep = true;
+        world.run(Duration::from_secs(minutes * 60));
+        world.clients[0].is_asleep = false;
+        let (woke, before) = (world.elapsed, world.server_packets.len());
+        world.send_to_site(0, "good morning");
+        let at = world.run_until(Duration::from_secs(10), |world| world.server_packets.len() > before);
+        assert!(at - woke <= Duration::from_secs(1), "{minutes} min, seed {seed}: {:?}", at - woke);
+    }
+}
+
+#[test]
 fn during_an_outage_handshakes_are_tried_no_more_often_than_every_three_seconds() {
     let mut world = World::new(Conditions::default(), 3, 1);
     world.run(Duration::from_secs(60));

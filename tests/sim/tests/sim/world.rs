@@ -25,6 +25,8 @@ pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     pub(crate) events: Vec<(Duration, ClientEvent)>,
     pub(crate) packets: Vec<Vec<u8>>,
+    /// It does nothing and hears nothing.
+    pub(crate) is_asleep: bool,
 }
 
 pub(crate) struct World {
@@ -136,7 +138,8 @@ impl World {
             purpose: Purpose::Lease,
         };
         let tunnel = ClientTunnel::new(config, self.now());
-        let client = Client { tunnel, address: nat(n), events: Vec::new(), packets: Vec::new() };
+        let client =
+            Client { tunnel, address: nat(n), events: Vec::new(), packets: Vec::new(), is_asleep: false };
         self.clients.push(client);
     }
 
@@ -238,7 +241,8 @@ impl World {
             Server::Stock(server) => Some(server.next_tick),
             Server::Off => None,
         };
-        let clients = self.clients.iter().filter_map(|client| client.tunnel.next_deadline());
+        let awake = self.clients.iter().filter(|client| !client.is_asleep);
+        let clients = awake.filter_map(|client| client.tunnel.next_deadline());
         let next_client = clients.map(|deadline| since(deadline.at)).min();
         let next = [server, next_client, self.network.next_arrival()].into_iter().flatten().min();
         let Some(next) = next.filter(|next| *next <= end) else { return false };
@@ -265,7 +269,7 @@ impl World {
         }
         for n in 0..self.clients.len() {
             let is_due = self.clients[n].tunnel.next_deadline().is_some_and(|d| d.at <= self.now());
-            if is_due {
+            if is_due && !self.clients[n].is_asleep {
                 self.with_client(n, |client, out, now| client.handle_timeout(out, now));
             }
         }
@@ -280,7 +284,9 @@ impl World {
             self.heard.push(datagram);
             let surplus = self.heard.len().saturating_sub(64);
             self.heard.drain(..surplus);
-        } else if let Some(n) = self.clients.iter().position(|client| client.address == datagram.to) {
+        } else if let Some(n) = self.clients.iter().position(|client| client.address == datagram.to)
+            && !self.clients[n].is_asleep
+        {
             self.inject_to_client(n, datagram.from, &datagram.bytes);
             self.told_to_clients.push(datagram);
             let surplus = self.told_to_clients.len().saturating_sub(64);
