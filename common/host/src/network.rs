@@ -13,12 +13,14 @@
 
 mod address;
 mod address_order;
+mod as_found;
 mod chain_opening;
 mod change;
 mod error;
 mod filter_table;
 mod firewall_rule;
 mod journal;
+mod left_tun;
 mod link_names;
 mod observed;
 mod plan;
@@ -42,6 +44,7 @@ mod windows_firewall;
 mod windows_rows;
 
 pub use address::{InterfaceAddress, address_flags};
+pub use as_found::as_found;
 pub use chain_opening::ChainOpening;
 pub use change::Change;
 pub use error::NetworkError;
@@ -49,6 +52,7 @@ pub use executor::{ExecuteError, RestoreError, carry_out, release, restore};
 pub use filter_table::{FilterTable, SeenTable};
 pub use firewall_rule::{FirewallAction, FirewallRule, Traffic};
 pub use journal::{Entry, Identity, Journal, JournalError, Phase};
+pub use left_tun::LeftTun;
 pub use observed::{LINK_GROUP, Link, Observed, Proxy};
 pub use plan::plan;
 pub use port_list::deserialize_ports;

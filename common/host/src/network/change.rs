@@ -135,6 +135,19 @@ pub enum Change {
     OpenChain(ChainOpening),
     /// Take that back (Linux).
     CloseChain(ChainOpening),
+    /// Leave the program's own tun behind for the next server, with all that was changed for it. By itself it does
+    /// nothing, as only who has the tun open can have it stay, but it is recorded (Linux).
+    LeaveTun {
+        /// The tun's name.
+        link: String,
+        /// The link whose addresses are lent.
+        uplink: String,
+    },
+    /// Delete such a tun (Linux).
+    DeleteTun {
+        /// Its name.
+        link: String,
+    },
     /// Tell the link's neighbours that the address is here (RFC 4861, 7.2.6). It changes nothing on this host.
     Announce {
         /// The link's name.
@@ -179,8 +192,9 @@ impl Change {
             Self::SetFilterTable(table) => Some(Self::DeleteFilterTable(table)),
             Self::OpenChain(opening) => Some(Self::CloseChain(opening)),
             Self::CloseChain(opening) => Some(Self::OpenChain(opening)),
+            Self::LeaveTun { link, .. } => Some(Self::DeleteTun { link }),
             // One that is deleted was v6tun's own.
-            Self::DeleteFirewallRule(_) | Self::DeleteFilterTable(_) => None,
+            Self::DeleteFirewallRule(_) | Self::DeleteFilterTable(_) | Self::DeleteTun { .. } => None,
             Self::RaiseAddress { .. } | Self::SetLinkUp { .. } | Self::Announce { .. } => None,
         }
     }
@@ -227,6 +241,8 @@ impl Change {
             | Self::DeleteFilterTable(_)
             | Self::OpenChain(_)
             | Self::CloseChain(_)
+            | Self::LeaveTun { .. }
+            | Self::DeleteTun { .. }
             | Self::SetLinkUp { .. } => false,
         }
     }
@@ -252,6 +268,7 @@ impl Change {
                 | Self::DeleteFirewallRule(_)
                 | Self::DeleteFilterTable(_)
                 | Self::CloseChain(_)
+                | Self::DeleteTun { .. }
         )
     }
 

@@ -21,7 +21,7 @@ use thiserror::Error;
 use self::unix::{create_private, open_to_append};
 #[cfg(windows)]
 use self::windows::{create_private, open_to_append};
-use super::Change;
+use super::{Change, LeftTun, Link};
 use crate::durable_file::{Disk as _, RealDisk, name_of_new};
 
 /// The journal's format; another one is refused.
@@ -225,6 +225,13 @@ impl Journal {
         self.entries.is_empty() && self.damage.is_none()
     }
 
+    /// What the server before has left for this one, among these links of today. Nothing where the journal is damaged: then
+    /// it does not say all that was changed.
+    #[must_use]
+    pub fn left_tun(&self, links: &[Link]) -> Option<LeftTun> {
+        self.damage.is_none().then(|| LeftTun::find(&self.entries, links))?
+    }
+
     /// Where the journal is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -272,7 +279,7 @@ impl Journal {
     }
 
     /// Tells which links there are: their indices go into the entries that name them.
-    pub(super) fn know_links(&mut self, links: &[super::Link]) {
+    pub(super) fn know_links(&mut self, links: &[Link]) {
         self.links = links.iter().map(|link| (link.name.clone(), link.index)).collect();
     }
 

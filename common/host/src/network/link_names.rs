@@ -29,7 +29,9 @@ impl Change {
             | Self::DeleteFilterTable(_) => {}
             Self::AddRoute(route) | Self::DeleteRoute(route) => route.link.iter_mut().for_each(visit),
             Self::LoseRouteSource(route) | Self::GiveRouteSource(route) => visit(&mut route.link),
+            Self::LeaveTun { link, uplink } => [link, uplink].into_iter().for_each(visit),
             Self::SetLinkForwarding { link, .. }
+            | Self::DeleteTun { link }
             | Self::AddAddress { link, .. }
             | Self::DeleteAddress { link, .. }
             | Self::RaiseAddress { link, .. }
@@ -51,6 +53,15 @@ impl Change {
             }
         });
         indices
+    }
+}
+
+impl Entry {
+    /// Whether a link that it names is still the one that it was; by its name of today.
+    pub(super) fn is_still_there(&self, name: &str, links: &[Link]) -> bool {
+        self.links
+            .get(name)
+            .is_some_and(|index| links.iter().any(|link| link.name == name && link.index == *index))
     }
 }
 

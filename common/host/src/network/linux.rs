@@ -237,7 +237,7 @@ impl Network {
                 let routes = route::dump_messages(&self.netlink).await?;
                 address::raise(self.index_of(link).await?, address, &routes)
             }
-            Change::LoseRouteSource(_) => Ok(()),
+            Change::LoseRouteSource(_) | Change::LeaveTun { .. } => Ok(()),
             Change::SetInterfaceMetric { .. }
             | Change::SetNameServers { .. }
             | Change::AddFirewallRule(_)
@@ -249,6 +249,7 @@ impl Network {
             Change::SetLinkUp { link, mtu } => {
                 link::set_up(&self.netlink, self.index_of(link).await?, *mtu).await
             }
+            Change::DeleteTun { link } => link::delete(&self.netlink, self.index_of(link).await?).await,
             Change::AddRoute(route) | Change::DeleteRoute(route) => {
                 let index = match &route.link {
                     Some(link) => Some(self.index_of(link).await?),

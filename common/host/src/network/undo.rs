@@ -57,7 +57,7 @@ pub(super) fn undo_some(entries: &[Entry], observed: &Observed, is_of: impl Fn(&
         }
     }
     rewind.windows.finish(observed, &mut rewind.undo);
-    rewind.undo.changes.append(&mut rewind.rules);
+    rewind.undo.changes.append(&mut rewind.last);
     rewind.undo
 }
 
@@ -72,8 +72,9 @@ struct Rewind<'a> {
     first_address_change: Option<usize>,
     /// The routes that lost their source with an address.
     sourced_routes: Vec<&'a SourcedRoute>,
-    /// The firewall rules that go, last of all: until then the addresses may stand that they guard.
-    rules: Vec<Change>,
+    /// What goes last of all: the firewall rules, as until then the addresses may stand that they guard, and a tun that
+    /// was left behind, as the kernel takes with it what stands on it.
+    last: Vec<Change>,
     undo: Undo,
 }
 
@@ -105,7 +106,7 @@ impl<'a> Rewind<'a> {
             windows: WindowsRewind::new(observed),
             first_address_change: entries.iter().position(is_address),
             sourced_routes: Vec::new(),
-            rules: Vec::new(),
+            last: Vec::new(),
             undo,
         }
     }
@@ -128,6 +129,9 @@ impl<'a> Rewind<'a> {
                 self.windows.change(&entry.change);
             }
             Change::LoseRouteSource(route) => self.sourced_routes.push(route),
+            Change::LeaveTun { link, .. } if entry.is_still_there(link, &self.observed.links) => {
+                self.take_back(&entry.change);
+            }
             change if entry.phase == Phase::Do && self.is_still_so(change) => self.take_back(change),
             _ => {}
         }
@@ -183,7 +187,7 @@ impl<'a> Rewind<'a> {
     fn take_back(&mut self, change: &Change) {
         let Some(inverse) = change.inverse() else { return };
         let changes = match inverse {
-            Change::DeleteFirewallRule(_) => &mut self.rules,
+            Change::DeleteFirewallRule(_) | Change::DeleteTun { .. } => &mut self.last,
             _ => &mut self.undo.changes,
         };
         if !changes.contains(&inverse) {

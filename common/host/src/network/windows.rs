@@ -168,6 +168,8 @@ impl Network {
             | Change::DeleteProxy { .. }
             | Change::SetFilterTable(_)
             | Change::DeleteFilterTable(_)
+            | Change::LeaveTun { .. }
+            | Change::DeleteTun { .. }
             | Change::OpenChain(_)
             | Change::CloseChain(_)
             | Change::Announce { .. } => Err(io::ErrorKind::Unsupported.into()),

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP.
+//! SIGINT, SIGTERM, SIGHUP and SIGUSR1.
 
 use std::{fmt, io};
 
@@ -14,6 +14,16 @@ pub enum StopSignal {
     Terminate,
     /// SIGHUP, as by a terminal that was closed.
     HangUp,
+    /// SIGUSR1, as by `systemctl restart`: another process goes on at once.
+    HandOver,
+}
+
+impl StopSignal {
+    /// Whether what was done to the machine may stay for whoever goes on.
+    #[must_use]
+    pub fn is_hand_over(self) -> bool {
+        self == Self::HandOver
+    }
 }
 
 impl fmt::Display for StopSignal {
@@ -22,6 +32,7 @@ impl fmt::Display for StopSignal {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
+            Self::HandOver => "SIGUSR1",
         })
     }
 }
@@ -33,6 +44,7 @@ pub struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    hand_over: Signal,
 }
 
 impl StopSignals {
@@ -46,6 +58,7 @@ impl StopSignals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            hand_over: signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -55,6 +68,7 @@ impl StopSignals {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
             _ = self.hang_up.recv() => StopSignal::HangUp,
+            _ = self.hand_over.recv() => StopSignal::HandOver,
         }
     }
 }

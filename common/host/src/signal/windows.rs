@@ -21,6 +21,14 @@ pub enum StopSignal {
     Service,
 }
 
+impl StopSignal {
+    /// Whether what was done to the machine may stay for whoever goes on: never.
+    #[must_use]
+    pub fn is_hand_over(self) -> bool {
+        false
+    }
+}
+
 impl fmt::Display for StopSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,13 +1,16 @@
 //! The device behind `/dev/net/tun`.
 
-#![expect(unsafe_code, reason = "the tun crate hands its descriptor over as a number")]
+#![expect(unsafe_code, reason = "the tun crate hands its descriptor over as a number, and an ioctl has no safe wrapper")]
 
 use std::{
     io::{self, IoSlice},
     os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd},
 };
 
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    ioctl::{IntegerSetter, Opcode, ioctl, opcode},
+};
 
 use super::{Reading, Tun, WriteReport};
 use crate::offload::{Coalescer, Head, Joins, SuperPacket, VIRTIO_LEN, VirtioHeader};
@@ -17,12 +20,30 @@ mod offload;
 
 pub use error::DeviceError;
 
+/// `TUNSETPERSIST` (`linux/if_tun.h`).
+const TUNSETPERSIST: Opcode = opcode::write::<u32>(b'T', 203);
+
 /// An open device.
 #[derive(Debug)]
 pub(crate) struct Device {
     descriptor: OwnedFd,
     /// What may be written as one; `None` on a device without virtio headers, which takes packets as they are.
     joins: Option<Joins>,
+}
+
+impl Tun {
+    /// Says whether the device stays when this process ends. One that stays is taken over by [`Tun::create`] of its
+    /// name; until then what is sent to it is lost without an answer.
+    ///
+    /// # Errors
+    ///
+    /// When the device is gone.
+    pub fn set_persistent(&self, is_persistent: bool) -> io::Result<()> {
+        // SAFETY: the opcode takes its argument as a number, in the place of a pointer.
+        let setter = unsafe { IntegerSetter::<TUNSETPERSIST>::new_usize(usize::from(is_persistent)) };
+        // SAFETY: the call changes the device alone.
+        Ok(unsafe { ioctl(self, setter) }?)
+    }
 }
 
 impl AsFd for Tun {

@@ -39,6 +39,8 @@ impl Change {
             Self::CloseChain(opening) => format!("close {} to {}", named(opening), opening.link),
             Self::AddProxy { link, address } => format!("add neighbour proxy {address} on {link}"),
             Self::DeleteProxy { link, address } => format!("delete neighbour proxy {address} on {link}"),
+            Self::LeaveTun { link, .. } => format!("leave {link} behind"),
+            Self::DeleteTun { link } => format!("delete link {link}"),
             Self::Announce { link, address } => format!("announce {address} on {link}"),
         }
     }

@@ -52,6 +52,10 @@ pub(super) fn write(change: &Change, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         | Change::SetNameServers { .. }
         | Change::AddFirewallRule(_)
         | Change::DeleteFirewallRule(_) => windows::write(change, f),
+        Change::LeaveTun { link, uplink } => {
+            write!(f, "# {link} and what was changed on {uplink} stay for the next start")
+        }
+        Change::DeleteTun { link } => write!(f, "ip link del dev {link}"),
         Change::Announce { link, address } => {
             write!(f, "# unsolicited neighbour advertisement for {address} on {link}")
         }

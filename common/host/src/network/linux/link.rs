@@ -60,6 +60,12 @@ pub(super) async fn set_up(netlink: &Netlink, index: u32, mtu: u32) -> io::Resul
     netlink.order(RouteNetlinkMessage::SetLink(message), 0).await
 }
 
+pub(super) async fn delete(netlink: &Netlink, index: u32) -> io::Result<()> {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    netlink.order(RouteNetlinkMessage::DelLink(message), 0).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,22 @@ fn a_name_in_use_is_reported_as_busy() {
 }
 
 #[test]
+fn a_device_that_was_left_behind_is_taken_over_and_goes_when_it_is_no_longer_to_stay() {
+    in_own_namespace(|| {
+        let exists = || std::fs::exists("/proc/thread-self/net/dev_snmp6/v6tun0").unwrap();
+        let tun = Tun::create("v6tun0").unwrap();
+        tun.set_persistent(true).unwrap();
+        drop(tun);
+        assert!(exists(), "it went with its process");
+        let tun = Tun::create("v6tun0").unwrap();
+        tun.set_persistent(false).unwrap();
+        assert!(exists());
+        drop(tun);
+        assert!(!exists(), "it stays");
+    });
+}
+
+#[test]
 fn a_name_of_another_kind_of_interface_is_reported_as_taken() {
     in_own_namespace(|| assert!(matches!(open("lo"), Err(DeviceError::NameTaken { .. }))));
 }
