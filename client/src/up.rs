@@ -80,7 +80,7 @@ async fn connect_until_stopped(
     patience: Patience,
     host: Host<'_, Status>,
 ) -> Result<()> {
-    let Host { network, journal, operator, tun: served } = host;
+    let Host { network, journal, operator, tun: served, .. } = host;
     let mut lookup = Lookup::default();
     let last = state_file.endpoint(config);
     let Some(endpoint) = way::find(config, last, &mut lookup, operator, patience).await? else {

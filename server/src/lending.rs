@@ -11,7 +11,10 @@ use std::net::Ipv6Addr;
 use std::time::Instant;
 use tracing::warn;
 use v6tun_host::neighbour_discovery::{NeighbourProbe, Responder};
-use v6tun_host::network::{Journal, Link, Network, Observed, Requirement, carry_out, plan, release};
+use v6tun_host::network::{
+    Change, Entry, Journal, Link, Network, Observed, Requirement, RouteKind, carry_out, plan, release,
+};
+use v6tun_host::tun::Tun;
 
 /// The host's side of the server: what must be true of it, and what was changed so far.
 pub(crate) struct Lending<'a> {
@@ -80,12 +83,53 @@ impl<'a> Lending<'a> {
         Ok(())
     }
 
-    /// Makes the host what it must be before the first lease.
+    /// Goes on with the leases that the server before has left to this one, as far as somebody still has them. What else
+    /// it has changed and is not to be so any more is given back. To be called before [`prepare`](Self::prepare).
+    pub(crate) async fn go_on(&mut self, is_held: impl Fn(Ipv6Addr) -> bool) -> Result<()> {
+        let mut lent = Vec::new();
+        for address in leased(self.journal.entries()).filter(|address| is_held(*address)) {
+            if !lent.contains(&address) {
+                lent.push(address);
+                let lease = uplink_plan::lease(address, &lent, self.config, &self.uplink);
+                self.leases.push((address, lease));
+            }
+        }
+        let leases = self.leases.iter().flat_map(|(_, lease)| lease);
+        let required: Vec<&Requirement> = self.startup.iter().chain(leases).collect();
+        let is_past = |change: &Change| !required.iter().any(|required| required.is_served_by(change));
+        let notes = release(self.network, self.journal, is_past).await?;
+        notes.iter().for_each(|note| warn!("{note}"));
+        Ok(())
+    }
+
+    /// Leaves the host to the next server as it is, with the tun.
+    pub(crate) async fn leave(&mut self, tun: &Tun) -> Result<()> {
+        let left = Change::LeaveTun { link: tun.name().to_owned(), uplink: self.uplink().to_owned() };
+        carry_out(self.network, self.journal, vec![left]).await?;
+        Ok(tun.set_persistent(true)?)
+    }
+
+    /// Makes the host what it must be before the first new lease.
     pub(crate) async fn prepare(&mut self) -> Result<()> {
         make_true(self.network, self.journal, &self.startup).await?;
         if self.config.ndp == Ndp::Responder {
-            self.responder = Some(Responder::start(self.network, self.uplink()).await?);
+            self.start_responder().await?;
         }
+        if !self.leases.is_empty() {
+            self.look_again().await;
+        }
+        Ok(())
+    }
+
+    /// Answers for what is lent already, too.
+    async fn start_responder(&mut self) -> Result<()> {
+        let responder = Responder::start(self.network, self.uplink()).await?;
+        for (address, _) in &self.leases {
+            if let Err(error) = responder.add(*address) {
+                warn!(%address, "the link's neighbours are not told where it is: {error}");
+            }
+        }
+        self.responder = Some(responder);
         Ok(())
     }
 
@@ -241,19 +285,10 @@ impl<'a> Lending<'a> {
             requirement.rename_link(&from, &to);
         }
         self.renew_table();
-        if self.responder.take().is_none() {
-            return;
-        }
-        match Responder::start(self.network, &to).await {
-            Ok(responder) => {
-                for (address, _) in &self.leases {
-                    if let Err(error) = responder.add(*address) {
-                        warn!(%address, "the link's neighbours are not told where it is: {error}");
-                    }
-                }
-                self.responder = Some(responder);
-            }
-            Err(error) => warn!("{error}"),
+        if self.responder.take().is_some()
+            && let Err(error) = self.start_responder().await
+        {
+            warn!("{error}");
         }
     }
 
@@ -282,6 +317,16 @@ impl<'a> Lending<'a> {
         }
         unrepaired
     }
+}
+
+/// The addresses of the leases that were begun, the oldest first; one may be there more than once.
+fn leased(entries: &[Entry]) -> impl Iterator<Item = Ipv6Addr> {
+    entries.iter().filter_map(|entry| match &entry.change {
+        Change::AddRoute(route) if route.kind == RouteKind::Unreachable && route.prefix_len == 128 => {
+            Some(route.destination)
+        }
+        _ => None,
+    })
 }
 
 /// Each change is logged, and journalled before it is made.

@@ -2,6 +2,7 @@
 
 mod come_back;
 mod dry_run;
+mod hand_over;
 mod leases;
 mod orders;
 mod reachability;
@@ -34,7 +35,6 @@ use std::time::Instant;
 use tracing::warn;
 use v6tun_host::network::AddressWatch;
 use v6tun_host::privilege::require_net_admin;
-use v6tun_host::tun::Tun;
 use v6tun_host::udp::UdpSocket;
 use v6tun_proto::{ServerConfig, ServerTunnel, VERSION};
 use v6tun_wire::{EventLoop, GlobalArgs, Host, KEEPALIVE, OrFail};
@@ -44,7 +44,11 @@ pub(crate) async fn run(global: &GlobalArgs, args: &UpArgs) -> Result<()> {
     if !dry_run {
         require_net_admin().or_failed()?;
     }
-    let mut config = ensure_config(global, args.endpoint.as_ref(), dry_run).await?;
+    let config = ensure_config(global, args.endpoint.as_ref(), dry_run).await;
+    let mut config = match config {
+        Err(error) if !dry_run => return Err(v6tun_wire::decline(ROLE, global, error).await),
+        config => config?,
+    };
     if dry_run {
         return dry_run::run(global, config).await;
     }
@@ -62,8 +66,8 @@ async fn serve_until_stopped(
     is_safe: bool,
     host: Host<'_, Status>,
 ) -> Result<()> {
-    let Host { network, journal, operator, tun: served } = host;
-    let uplink = Uplink::find(network, config.uplink.as_deref()).await?;
+    let Host { network, journal, operator, tun: served, is_left } = host;
+    let uplink = Uplink::find_as_found(network, journal, config.uplink.as_deref()).await?;
     config.follow(&StateStore::peek(state_dir).or_failed()?, Some(&uplink));
     let config = &*config;
     if let Some(followed) = config.followed() {
@@ -71,12 +75,15 @@ async fn serve_until_stopped(
     }
     uplink_guard::check(config, &uplink)?;
     let socket = UdpSocket::bind_any(config.listen_port).or_failed()?;
-    let tun = Tun::create(&config.interface).or_failed()?;
+    let (tun, goes_on) = hand_over::open_tun(network, journal, config, &uplink).await?;
     // A server that cannot serve remembers nothing of it.
     let roster = Roster::open(config, state_dir, Unlendable::of(&config.named(), &uplink)?)?;
     // Before the first look that is acted on, so that nothing is missed in between.
     let watch = AddressWatch::open()?;
     let mut lending = Lending::new(network, journal, config, &uplink, roster.guarded())?;
+    if goes_on {
+        lending.go_on(|address| roster.holder_of(address).is_some()).await?;
+    }
     lending.prepare().await.context("cannot prepare the host")?;
     let (event_loop, events) = EventLoop::start(tunnel(config, &roster, &uplink)?, tun, socket)?;
     let mut server = Server {
@@ -97,7 +104,8 @@ async fn serve_until_stopped(
     };
     server.announce();
     server.welcome_the_first(config);
-    *served = Some(server.serve(operator).await?);
+    let (tun, is_handed_over) = server.serve(operator).await?;
+    (*served, *is_left) = (Some(tun), is_handed_over);
     Ok(())
 }
 

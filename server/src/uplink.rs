@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::net::Ipv6Addr;
 use v6tun_cli::Failure;
 use v6tun_host::network::{
-    DefaultRoute, InterfaceAddress, Link, Network, Observed, Prefix, Route, SysctlKey,
+    DefaultRoute, InterfaceAddress, Journal, Link, Network, Observed, Prefix, Route, SysctlKey, as_found,
 };
 
 /// `RTPROT_RA` (linux/rtnetlink.h): learnt from a router advertisement.
@@ -38,7 +38,21 @@ pub(crate) struct Uplink {
 impl Uplink {
     /// Looks at the host: the named interface, or the one that the IPv6 default route points to.
     pub(crate) async fn find(network: &Network, named: Option<&str>) -> Result<Self> {
-        let observed = network.observe(&[]).await?;
+        Self::of(&network.observe(&[]).await?, network, named)
+    }
+
+    /// The host as it was before it was changed as the journal says.
+    pub(crate) async fn find_as_found(
+        network: &Network,
+        journal: &Journal,
+        named: Option<&str>,
+    ) -> Result<Self> {
+        let observed = network.observe_for_undo(journal.entries()).await?;
+        Self::of(&as_found(journal.entries(), &observed), network, named)
+    }
+
+    /// `network` tells of settings that a server does not change.
+    fn of(observed: &Observed, network: &Network, named: Option<&str>) -> Result<Self> {
         let default_route = observed.default_route();
         let name = match (named, &default_route) {
             (Some(name), _) => name,
@@ -50,18 +64,17 @@ impl Uplink {
             return Err(no_such_interface(name, &there));
         };
         let has_ipv6 = network.sysctl(&SysctlKey::ipv6_conf(name, "disable_ipv6")?)?.as_deref() == Some("0");
-        let (addresses, prefixes) = global_addresses(&observed, name);
+        let (addresses, prefixes) = global_addresses(observed, name);
         if !has_ipv6 || (addresses.is_empty() && prefixes.is_empty()) {
             return Err(no_ipv6(name));
         }
         let force_forwarding = SysctlKey::ipv6_conf(name, "force_forwarding")?;
-        let forwarding = network.sysctl(&SysctlKey::ipv6_conf("all", "forwarding")?)?;
         let others = observed.addresses.iter().filter(|(link, _)| *link != name);
         let elsewhere =
             others.flat_map(|(link, all)| all.iter().map(|entry| (entry.address, link.clone()))).collect();
         let mut listening = Vec::new();
         for link in &observed.links {
-            if loses_by_forwarding(network, &observed, &link.name, name)? {
+            if loses_by_forwarding(observed, &link.name, name)? {
                 listening.push(link.name.clone());
             }
         }
@@ -69,7 +82,7 @@ impl Uplink {
             elsewhere,
             listening,
             has_force_forwarding: network.sysctl(&force_forwarding)?.is_some(),
-            forwards_already: forwarding.as_deref() == Some("1"),
+            forwards_already: observed.forwards(),
             default_route: default_route.clone().filter(|route| route.link == name),
             link,
             addresses,
@@ -116,9 +129,8 @@ fn on_link_prefixes(observed: &Observed, link: &str, addresses: &[InterfaceAddre
 /// Whether the kernel itself listens to router advertisements on the link (`accept_ra` 1), and that matters. The
 /// first interface that forwards costs every link that is not at 2 its learnt default route
 /// (`net/ipv6/addrconf.c`, `rt6_purge_dflt_routers`), and a link that forwards no longer listens.
-fn loses_by_forwarding(network: &Network, observed: &Observed, link: &str, uplink: &str) -> Result<bool> {
-    let accept_ra = network.sysctl(&SysctlKey::ipv6_conf(link, "accept_ra")?)?;
-    if accept_ra.as_deref() != Some("1") {
+fn loses_by_forwarding(observed: &Observed, link: &str, uplink: &str) -> Result<bool> {
+    if observed.sysctl(&SysctlKey::ipv6_conf(link, "accept_ra")?) != Some("1") {
         return Ok(false);
     }
     let of_link = |route: &&Route| route.link.as_deref() == Some(link);

@@ -51,6 +51,9 @@ fn tun(name: &str, mtu: u16) -> Vec<Requirement> {
         conf(name, "accept_redirects", "0"),
         conf(name, "autoconf", "0"),
         conf(name, "addr_gen_mode", "1"),
+        // While a restarted server is not back the tun has no carrier, and what is sent there is lost in silence: the
+        // leases' routes count all the same, so that nobody is told that a client is unreachable.
+        conf(name, "ignore_routes_with_linkdown", "0"),
         Requirement::LinkUp { link: name.to_owned(), mtu: u32::from(mtu) },
     ]
 }

@@ -39,6 +39,7 @@ enum Order<T: Tunnel> {
     Tunnel(Input<T>),
     Figures(oneshot::Sender<Figures<T::Status>>),
     Stop,
+    FallSilent,
 }
 
 /// The main thread's handle of the running data path.
@@ -107,8 +108,20 @@ where
     /// # Errors
     /// Why the thread ended by itself.
     pub async fn stop(self) -> Result<Tun> {
+        self.end(Order::Stop).await
+    }
+
+    /// As [`stop`](Self::stop), but the tunnel takes no leave: another process goes on.
+    ///
+    /// # Errors
+    /// As [`stop`](Self::stop).
+    pub async fn fall_silent(self) -> Result<Tun> {
+        self.end(Order::FallSilent).await
+    }
+
+    async fn end(self, order: Order<T>) -> Result<Tun> {
         // A failure says that the thread has ended already, and the join tells why.
-        let _ended = self.orders.send(Order::Stop);
+        let _ended = self.orders.send(order);
         self.waker.wake();
         let join = tokio::task::spawn_blocking(move || self.thread.join());
         let ended = join.await.context("cannot wait for the data path")?;
@@ -152,6 +165,7 @@ impl<T: Tunnel> TunnelEngine<T> {
                 self.with_outputs(|tunnel, out| tunnel.handle_stop(out, now));
                 return ControlFlow::Break(());
             }
+            Order::FallSilent => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
     }

@@ -10,7 +10,7 @@
 //! ```
 
 use locks::Locks;
-use undo::{open_journal, restore, restore_leftovers};
+use undo::{begin_journal, open_journal, restore, restore_leftovers};
 
 mod args;
 mod ask;
@@ -35,4 +35,4 @@ pub use hinted::{Hinted, OrFail};
 pub use operator::{Operated, Operator, Reply, Request, Response, Wish};
 pub use unix_time::{since_unix_seconds, unix_seconds_ago};
 pub use untouched::refuse_unless_untouched;
-pub use up::{Host, KEEPALIVE, up};
+pub use up::{Host, KEEPALIVE, decline, up};

@@ -73,6 +73,7 @@ pub struct Operator<S: Operated> {
     requests: mpsc::Receiver<Asked<S>>,
     /// Each a `down` that waits for the host's restoration.
     waiting: Vec<Reply<S>>,
+    hands_over: bool,
     stop: oneshot::Sender<()>,
     server: JoinHandle<()>,
 }
@@ -94,7 +95,7 @@ impl<S: Operated> Operator<S> {
         };
         let server =
             tokio::spawn(control.serve(stopped, move |request| hand_over::<S>(ask.clone(), request)));
-        Ok(Self { signals, requests, waiting: Vec::new(), stop, server })
+        Ok(Self { signals, requests, waiting: Vec::new(), hands_over: false, stop, server })
     }
 
     /// The next wish. One that comes between two calls is not lost.
@@ -102,6 +103,7 @@ impl<S: Operated> Operator<S> {
         tokio::select! {
             signal = self.signals.requested() => {
                 info!("{signal}");
+                self.hands_over = signal.is_hand_over();
                 Wish::Stop
             }
             Some((request, reply)) = self.requests.recv() => match request {
@@ -115,8 +117,15 @@ impl<S: Operated> Operator<S> {
         }
     }
 
-    /// Tells all that wait how it ended, those too that asked meanwhile, and closes the control socket.
-    pub(crate) async fn answer(mut self, restored: &Result<()>) {
+    /// Whether another process is to go on, where the end is [wanted](Wish::Stop). Who cannot hand over restores the host.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        self.hands_over
+    }
+
+    /// Tells all that wait how it ended, those too that asked meanwhile, and closes the control socket. `None`: the host
+    /// was left to another process, and whoever wants it restored sees to it.
+    pub(crate) async fn answer(mut self, restored: Option<&Result<()>>) {
         self.requests.close();
         while let Some((request, reply)) = self.requests.recv().await {
             if matches!(request, Request::Down) {
@@ -125,8 +134,9 @@ impl<S: Operated> Operator<S> {
         }
         for reply in self.waiting {
             let response = match restored {
-                Ok(()) => Response::Down,
-                Err(error) => Response::Failed(format!("{error:#}")),
+                None => Response::Ending,
+                Some(Ok(())) => Response::Down,
+                Some(Err(error)) => Response::Failed(format!("{error:#}")),
             };
             // Whoever asked may have gone: then nobody misses the answer.
             let _unasked = reply.send(response);

@@ -16,7 +16,21 @@ pub(crate) fn open_journal(path: &Path) -> Result<Journal> {
     Journal::open(path, identity).or_failed()
 }
 
-/// Undoes what a killed program left, as its journal says. Without a journal nothing happens.
+/// The journal that a program begins with: empty, unless the one before has left host and tun to it on purpose. What a
+/// killed one left is undone.
+///
+/// # Errors
+/// As [`restore`].
+pub(crate) async fn begin_journal(role: Role, network: &Network, path: &Path) -> Result<Journal> {
+    let journal = open_journal(path)?;
+    if journal.left_tun(&network.observe(&[]).await?.links).is_some() {
+        return Ok(journal);
+    }
+    restore(role, network, journal).await?;
+    open_journal(path)
+}
+
+/// Undoes what a program left, as its journal says. Without a journal nothing happens.
 ///
 /// # Errors
 /// As [`restore`].

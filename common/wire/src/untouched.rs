@@ -6,7 +6,7 @@ use v6tun_cli::Failure;
 use v6tun_host::control_socket::is_listened_to;
 use v6tun_host::network::Network;
 
-/// Refuses a host on which the program runs, or was killed and has left changes, or whose tun's name is taken.
+/// Refuses a host on which the program runs, or has left changes, or whose tun's name is taken.
 ///
 /// # Errors
 /// What stands in the way of a true plan.
@@ -18,7 +18,7 @@ pub async fn refuse_unless_untouched(folders: &Folders, network: &Network, inter
             .into());
     }
     if !open_journal(&folders.journal)?.is_empty() {
-        let what = format!("a {} was killed here and has left changes", role.name);
+        let what = format!("a {} that does not run any more has left changes", role.name);
         let hint = format!("{} takes them back; then look again", role.command("down"));
         return Err(Failure::failed(what).with_hint(hint).into());
     }

@@ -1,6 +1,7 @@
 //! The server while it runs: events of the tunnel, orders and questions from the control socket, signals.
 
 use super::come_back::ComeBack;
+use super::hand_over::hand_over;
 use super::reachability::Reachability;
 use super::renumber::Successor;
 use crate::ROLE;
@@ -73,16 +74,23 @@ impl Server<'_> {
         service::tell_ready();
     }
 
-    /// Runs until the operator wants the end. Says bye to the clients and gives the tun back.
-    pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<Tun> {
+    /// Runs until the operator wants the end, and gives the tun back. Says bye to the clients, unless host and tun are left
+    /// to the next server: whether they are.
+    pub(crate) async fn serve(mut self, operator: &mut Operator<Status>) -> Result<(Tun, bool)> {
         let ended = self.run(operator).await;
         self.roster.save_news();
+        if matches!(ended, Ok(true)) && operator.hands_over() {
+            let tun = self.event_loop.fall_silent().await?;
+            let is_left = hand_over(&mut self.lending, &tun).await;
+            info!("stopped serving");
+            return Ok((tun, is_left));
+        }
         let tun = self.event_loop.stop().await?;
         if !ended? {
             bail!("the data path ended by itself");
         }
         info!("stopped serving");
-        Ok(tun)
+        Ok((tun, false))
     }
 
     /// Whether the end was wanted.

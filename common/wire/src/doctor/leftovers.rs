@@ -1,4 +1,4 @@
-//! Whether a program that was killed has left changes to the machine.
+//! Whether a program that does not run any more has left changes to the machine.
 
 use crate::{Folders, GlobalArgs, Role, open_journal};
 use v6tun_cli::doctor::Finding;
@@ -15,9 +15,9 @@ pub async fn check(role: Role, global: &GlobalArgs) -> Finding {
         Err(error) => return Finding::failed_by(&error),
     };
     if journal.is_empty() {
-        return Finding::pass(format!("no changes of a {} that was killed", role.name));
+        return Finding::pass(format!("no changes of a {} that does not run any more", role.name));
     }
-    Finding::fail(format!("a {} that was killed has left {} changes", role.name, journal.entries().len()))
+    Finding::fail(format!("a {} that does not run any more has left {} changes", role.name, journal.entries().len()))
         .expected(format!("none: {} as it was found", role.host))
         .mend(role.same_command(global, "down"))
 }
