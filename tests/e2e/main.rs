@@ -13,6 +13,7 @@ mod doctor;
 mod doctor_faults;
 mod every_system_call;
 mod first_ping;
+mod handover;
 mod host_firewall;
 mod idle;
 mod inbound_policy;

@@ -38,7 +38,7 @@ pub(crate) fn changed(before: &BTreeSet<String>, after: &BTreeSet<String>, kept:
     changed.filter(|file| !kept.iter().any(|folder| Path::new(file).starts_with(folder))).cloned().collect()
 }
 
-fn put_program(lab: &Lab, folder: &Path) -> Result<PathBuf> {
+pub(crate) fn put_program(lab: &Lab, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let program = folder.join("v6tun-server");
     fs::copy(lab.product("v6tun-server")?, &program)?;

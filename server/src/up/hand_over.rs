@@ -20,8 +20,7 @@ pub(super) async fn open_tun(
     uplink: &Uplink,
 ) -> Result<(Tun, bool)> {
     let left = journal.left_tun(&network.observe(&[]).await?.links);
-    let is_left =
-        left == Some(LeftTun { name: config.interface.clone(), uplink: uplink.link.name.clone() });
+    let is_left = left == Some(LeftTun { name: config.interface.clone(), uplink: uplink.link.name.clone() });
     if !is_left {
         let notes = release(network, journal, |_| true).await?;
         notes.iter().for_each(|note| warn!("{note}"));

@@ -22,7 +22,10 @@ impl Observed {
         match change {
             Change::SetAllForwarding { to, .. } => {
                 let of_all = |key: &super::SysctlKey| matches!(key.as_ipv6_conf(), Some((_, "forwarding")));
-                self.sysctls.iter_mut().filter(|(key, _)| of_all(key)).for_each(|(_, value)| value.clone_from(&to));
+                self.sysctls
+                    .iter_mut()
+                    .filter(|(key, _)| of_all(key))
+                    .for_each(|(_, value)| value.clone_from(&to));
             }
             Change::SetSysctl { ref to, .. } | Change::SetLinkForwarding { ref to, .. } => {
                 self.sysctls.extend(change.setting().map(|key| (key, to.clone())));

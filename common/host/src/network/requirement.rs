@@ -87,18 +87,20 @@ impl Requirement {
                 | Change::SetAllForwarding { to, .. }
                 | Change::SetLinkForwarding { to, .. },
             ) => to == value && change.setting().as_ref() == Some(key),
-            (Self::AddressAbsent { link, address }, Change::DeleteAddress { link: from, address: gone, .. }) => {
-                link == from && *address == gone.address
-            }
+            (
+                Self::AddressAbsent { link, address },
+                Change::DeleteAddress { link: from, address: gone, .. },
+            ) => link == from && *address == gone.address,
             (Self::AddressAbsent { link, address }, Change::LoseRouteSource(route)) => {
                 *link == route.link && *address == route.source
             }
             (Self::AddressPresent { link, address, .. }, Change::AddAddress { link: on, address: added }) => {
                 link == on && *address == added.address
             }
-            (Self::LinkUp { link, .. }, Change::SetLinkUp { link: up, .. } | Change::LeaveTun { link: up, .. }) => {
-                link == up
-            }
+            (
+                Self::LinkUp { link, .. },
+                Change::SetLinkUp { link: up, .. } | Change::LeaveTun { link: up, .. },
+            ) => link == up,
             (Self::InterfaceMetric { link, .. }, Change::SetInterfaceMetric { link: of, .. })
             | (Self::NameServers { link, .. }, Change::SetNameServers { link: of, .. }) => link == of,
             (Self::FirewallRules { rules, .. }, Change::AddFirewallRule(rule)) => rules.contains(rule),

@@ -1,6 +1,9 @@
 //! The device behind `/dev/net/tun`.
 
-#![expect(unsafe_code, reason = "the tun crate hands its descriptor over as a number, and an ioctl has no safe wrapper")]
+#![expect(
+    unsafe_code,
+    reason = "the tun crate hands its descriptor over as a number, and an ioctl has no safe wrapper"
+)]
 
 use std::{
     io::{self, IoSlice},

@@ -17,7 +17,11 @@ pub async fn check(role: Role, global: &GlobalArgs) -> Finding {
     if journal.is_empty() {
         return Finding::pass(format!("no changes of a {} that does not run any more", role.name));
     }
-    Finding::fail(format!("a {} that does not run any more has left {} changes", role.name, journal.entries().len()))
-        .expected(format!("none: {} as it was found", role.host))
-        .mend(role.same_command(global, "down"))
+    Finding::fail(format!(
+        "a {} that does not run any more has left {} changes",
+        role.name,
+        journal.entries().len()
+    ))
+    .expected(format!("none: {} as it was found", role.host))
+    .mend(role.same_command(global, "down"))
 }
