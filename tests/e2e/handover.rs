@@ -17,10 +17,12 @@ use v6tun_tests::seed::seed;
 use v6tun_tests::systemd_host::SystemdHost;
 
 use crate::service::{configure, put_program};
-use crate::tools::{connection, must_reach, wait_until_settled};
+use crate::tools::{connection, must_reach, wait_for_address, wait_until_settled};
 
 const PORT: u16 = 7000;
 const SERVICE: &str = "v6tun-server.service";
+/// What a server says that takes over what was left.
+const GOES_ON: &str = "going on with what the server before has left";
 /// How long a connection may wait for what was lost meanwhile: TCP repeats it after 0.2, 0.6, 1.4, 3 and 6.2 s.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -109,9 +111,13 @@ fn a_connection_lives_through_a_restart_that_changes_nothing_on_the_host() -> Re
         let mut client = deployment.pc.up()?;
         let mut visit = Visit::begin(lab, leasable(0))?;
         let (serving, watch) = (Snapshot::take(&lab.vps)?, Watch::start(lab)?);
+        let said_by_client = client.stderr();
 
         hand_over(&mut server)?;
         visit.say(b"gap.")?;
+        wait_until("the kernel to see that nobody reads", Duration::from_secs(5), || {
+            Ok(lab.vps.output("ip -6 route show dev v6tun0")?.contains("linkdown"))
+        })?;
         let pinged = lab.site.run(&format!("ping -n -c 2 -i 0.2 -W 1 {}", leasable(0)))?;
         ensure!(!pinged.stdout.contains("nreachable") && !pinged.success(), "{}", pinged.stdout);
         let site = lab.site.clone();
@@ -132,6 +138,7 @@ fn a_connection_lives_through_a_restart_that_changes_nothing_on_the_host() -> Re
         assert_eq!(differs.collect::<Vec<_>>(), [""; 0]);
         assert_eq!(watch.changes()?, [""; 0]);
         ensure!(client.is_running()?, "the client ended: {}", client.stderr());
+        assert_eq!(client.stderr(), said_by_client, "the client has noticed it");
         deployment.server.down()?;
         ensure_as(&before, lab, "at the end")
     })
@@ -224,11 +231,39 @@ fn what_the_configuration_no_longer_wants_is_taken_back() -> Result<()> {
             let is_on = |setting: &str| Ok::<_, anyhow::Error>(lab.vps.sysctl(setting)? == "1");
             assert_eq!(is_on("net/ipv6/conf/all/forwarding")?, text.contains("\"all\""), "{text}");
             assert_eq!(is_on("net/ipv6/conf/all/proxy_ndp")?, !text.contains("responder"), "{text}");
+            let is_gone_on = server.stderr().contains(GOES_ON);
+            assert_eq!(is_gone_on, !text.contains("\"other\"") && text != auto, "{text}");
             let has_tun = lab.vps.run("ip link show dev v6tun0")?.success();
             assert_eq!(has_tun, !text.contains("\"other\""), "{text}");
             must_reach_soon(lab).with_context(|| format!("{text}\n{}", server.stderr()))?;
         }
         deployment.server.down()?;
+        ensure_as(&before, lab, "at the end")
+    })
+}
+
+#[test]
+fn another_uplink_begins_anew() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let before = Snapshot::take(&lab.vps)?;
+        let mut server = deployment.server.up()?;
+        let _client = deployment.pc.up()?;
+        hand_over(&mut server)?;
+        lab.vps.ip("link add ens4 type veth peer name ens4-far
+             link set ens4 up
+             link set ens4-far up
+             address add 2001:db8:1302::1/64 dev ens4 nodad
+             address add 2001:db8:1302::2/64 dev ens4 nodad")?;
+        let there: Ipv6Addr = "2001:db8:1302::2".parse()?;
+        let config = server_toml(&[there], &[&deployment.pc]);
+        let config = config.replace("[pool]", "[uplink]\ninterface = \"ens4\"\n\n[pool]");
+        deployment.server.write_config(&config)?;
+        let server = deployment.server.up()?;
+        ensure!(!server.stderr().contains(GOES_ON), "{}", server.stderr());
+        wait_for_address(&deployment.pc, there, PATIENCE)?;
+        deployment.server.down()?;
+        lab.vps.ip("link del ens4")?;
         ensure_as(&before, lab, "at the end")
     })
 }
