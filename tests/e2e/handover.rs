@@ -27,24 +27,24 @@ const GOES_ON: &str = "going on with what the server before has left";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A TCP connection from outside to a client.
-struct Visit {
+pub(crate) struct Visit {
     listener: TcpListener,
     outside: TcpStream,
     inside: TcpStream,
 }
 
 impl Visit {
-    fn begin(lab: &Lab, client: Ipv6Addr) -> Result<Self> {
+    pub(crate) fn begin(lab: &Lab, client: Ipv6Addr) -> Result<Self> {
         let (listener, outside, inside) = connection(&lab.site, &lab.pc, client, PORT)?;
         inside.set_read_timeout(Some(PATIENCE))?;
         Ok(Self { listener, outside, inside })
     }
 
-    fn say(&mut self, word: &[u8; 4]) -> Result<()> {
+    pub(crate) fn say(&mut self, word: &[u8; 4]) -> Result<()> {
         self.outside.write_all(word).context("the connection from outside")
     }
 
-    fn hear(&mut self, word: &[u8; 4]) -> Result<()> {
+    pub(crate) fn hear(&mut self, word: &[u8; 4]) -> Result<()> {
         let mut heard = [0; 4];
         self.inside.read_exact(&mut heard).context("the client's end of the connection")?;
         ensure!(heard == *word, "{heard:?}");
@@ -111,7 +111,7 @@ fn a_connection_lives_through_a_restart_that_changes_nothing_on_the_host() -> Re
         let mut client = deployment.pc.up()?;
         let mut visit = Visit::begin(lab, leasable(0))?;
         let (serving, watch) = (Snapshot::take(&lab.vps)?, Watch::start(lab)?);
-        let said_by_client = client.stderr();
+        let said_by_client = (client.stdout(), client.stderr());
 
         hand_over(&mut server)?;
         visit.say(b"gap.")?;
@@ -138,7 +138,7 @@ fn a_connection_lives_through_a_restart_that_changes_nothing_on_the_host() -> Re
         assert_eq!(differs.collect::<Vec<_>>(), [""; 0]);
         assert_eq!(watch.changes()?, [""; 0]);
         ensure!(client.is_running()?, "the client ended: {}", client.stderr());
-        assert_eq!(client.stderr(), said_by_client, "the client has noticed it");
+        assert_eq!((client.stdout(), client.stderr()), said_by_client, "the client has noticed it");
         deployment.server.down()?;
         ensure_as(&before, lab, "at the end")
     })

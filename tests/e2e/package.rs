@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use v6tun_tests::lab::address::SITE_IPV6;
+use v6tun_tests::lab::address::{SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
 use v6tun_tests::product::Deployment;
 use v6tun_tests::systemd_host::SystemdHost;
 
+use crate::handover::Visit;
 use crate::service::{changed, configure};
 use crate::tools::must_reach;
 
@@ -111,12 +112,18 @@ fn a_package_is_installed_upgraded_removed_and_purged_without_rest() -> Result<(
         let _client = deployment.pc.up()?;
         must_reach(&lab.pc, SITE_IPV6)?;
 
+        let mut visit = Visit::begin(lab, leasable(0))?;
         let first = machine.main_process(SERVICE)?;
         machine.output("dpkg --install /var/tmp/later.deb")?;
         ensure!(![0, first].contains(&machine.main_process(SERVICE)?), "the program before still runs");
         wait_until("the client to be back", Duration::from_secs(20), || {
             Ok(lab.pc.run(&format!("ping -n -q -c 1 -W 1 {SITE_IPV6}"))?.success())
         })?;
+
+        visit
+            .say(b"then")
+            .and_then(|()| visit.hear(b"then"))
+            .context("the upgrade has broken a connection")?;
 
         machine.output("dpkg --remove v6tun-server")?;
         assert_eq!(before.difference(&Snapshot::take(&lab.vps)?), "");

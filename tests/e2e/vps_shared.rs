@@ -136,7 +136,7 @@ fn a_dry_run_beside_a_running_server_or_after_a_killed_one_says_so() -> Result<(
         ensure!(beside.code == Some(1) && beside.stderr.contains("is running"), "{beside:?}");
         server.kill()?;
         let after = deployment.server.run("up --dry-run")?;
-        ensure!(after.code == Some(1) && after.stderr.contains("was killed here"), "{after:?}");
+        ensure!(after.code == Some(1) && after.stderr.contains("has left changes"), "{after:?}");
         ensure!(after.stderr.contains("v6tun-server down"), "{after:?}");
         deployment.server.down()
     })

@@ -48,7 +48,7 @@ mod tests {
         let names = |tun: &str, uplink: &str| Some((tun.to_owned(), uplink.to_owned()));
         let uplink = link(2, "ens3");
         assert_eq!(found(&entries, &[uplink.clone(), link(7, "v6tun0")]), names("v6tun0", "ens3"));
-        assert_eq!(found(&entries, &[uplink.clone()]), None, "it went with its process");
+        assert_eq!(found(&entries, std::slice::from_ref(&uplink)), None, "it went with its process");
         assert_eq!(found(&entries, &[uplink, link(8, "v6tun0")]), None, "it is another");
         assert_eq!(found(&entries, &[link(2, "wan"), link(7, "v6tun0")]), names("v6tun0", "wan"));
         assert_eq!(found(&[], &[link(7, "v6tun0")]), None);
