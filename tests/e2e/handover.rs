@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use rustix::process::Signal;
-use v6tun_tests::lab::address::leasable;
+use v6tun_tests::lab::address::{SITE_IPV6, leasable};
 use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::product::{Deployment, server_toml};
 use v6tun_tests::seed::seed;
@@ -141,6 +141,44 @@ fn a_connection_lives_through_a_restart_that_changes_nothing_on_the_host() -> Re
         assert_eq!((client.stdout(), client.stderr()), said_by_client, "the client has noticed it");
         deployment.server.down()?;
         ensure_as(&before, lab, "at the end")
+    })
+}
+
+#[test]
+fn clients_of_a_prefix_guarded_ones_and_those_of_a_responder_keep_their_connections() -> Result<()> {
+    Lab::run(&Options::default(), |lab| {
+        let deployment = Deployment::install(lab)?;
+        let listed = fs::read_to_string(deployment.server.config())?;
+        let before = Snapshot::take(&lab.vps)?;
+        let pool = listed.lines().find(|line| line.starts_with("addresses")).context("the pool")?;
+        let name = "name = \"pc\"\n";
+        for config in [
+            listed
+                .replace(pool, "prefix = \"2001:db8:1301:740::/64\"")
+                .replace(name, &format!("{name}inbound = \"established\"\n")),
+            listed.replace("[pool]", "[uplink]\nndp = \"responder\"\n\n[pool]"),
+        ] {
+            deployment.server.write_config(&config)?;
+            let mut server = deployment.server.up()?;
+            let mut client = deployment.pc.up()?;
+            let (listener, inside, outside) = connection(&lab.pc, &lab.site, SITE_IPV6, PORT)?;
+            inside.set_read_timeout(Some(PATIENCE))?;
+            let mut visit = Visit { listener, outside, inside };
+            let (lent_before, watch) = (lent(lab)?, Watch::start(lab)?);
+            for _ in 0..2 {
+                hand_over(&mut server)?;
+                visit.say(b"gap.")?;
+                server = deployment.server.up()?;
+                ensure!(server.stderr().contains(GOES_ON), "{config}\n{}", server.stderr());
+                visit.hear(b"gap.").with_context(|| config.clone())?;
+            }
+            assert_eq!(lent(lab)?, lent_before, "{config}");
+            assert_eq!(watch.changes()?, [""; 0], "{config}");
+            server.stop()?;
+            ensure_as(&before, lab, &config)?;
+            client.stop()?;
+        }
+        Ok(())
     })
 }
 

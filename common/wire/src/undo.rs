@@ -23,7 +23,7 @@ pub(crate) fn open_journal(path: &Path) -> Result<Journal> {
 /// As [`restore`].
 pub(crate) async fn begin_journal(role: Role, network: &Network, path: &Path) -> Result<Journal> {
     let journal = open_journal(path)?;
-    if journal.left_tun(&network.observe(&[]).await?.links).is_some() {
+    if !journal.is_empty() && journal.left_tun(&network.observe(&[]).await?.links).is_some() {
         return Ok(journal);
     }
     restore(role, network, journal).await?;
