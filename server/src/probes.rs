@@ -16,6 +16,8 @@ pub(crate) enum Finding {
     Free(Ipv6Addr, Option<NeighbourProbe>),
     /// Somebody has it, who answered before it was lent.
     Taken(Ipv6Addr, Conflict),
+    /// Nobody needs the answer, whatever it was: another address can be asked about.
+    Unwanted,
     /// Somebody has it, who answered after that.
     TakenLate(Ipv6Addr, Conflict),
 }
@@ -29,6 +31,8 @@ const MAX_ASKING: usize = 64;
 pub(crate) struct Probes {
     tasks: JoinSet<Option<Finding>>,
     asking: HashSet<Ipv6Addr>,
+    /// Those of them that nobody needs yet.
+    in_advance: HashSet<Ipv6Addr>,
 }
 
 impl Probes {
@@ -37,9 +41,18 @@ impl Probes {
         self.asking.len() >= MAX_ASKING
     }
 
-    /// Whether that address is being asked about already.
-    pub(crate) fn is_asking(&self, address: Ipv6Addr) -> bool {
+    /// Whether that address is being asked about already. The finding is wanted from now on.
+    pub(crate) fn is_asked_for(&mut self, address: Ipv6Addr) -> bool {
+        self.in_advance.remove(&address);
         self.asking.contains(&address)
+    }
+
+    /// As [`ask`](Self::ask), for somebody who may need it soon. What is found before he does is forgotten.
+    pub(crate) fn ask_in_advance(&mut self, address: Ipv6Addr, probe: NeighbourProbe) {
+        if !self.asking.contains(&address) {
+            self.in_advance.insert(address);
+            self.ask(address, probe);
+        }
     }
 
     /// Waits for the first answer. What keeps the question from being asked is told, and keeps nobody from the lease.
@@ -69,6 +82,9 @@ impl Probes {
                 Some(Ok(Some(finding))) => {
                     if let Finding::Free(address, _) | Finding::Taken(address, _) = &finding {
                         self.asking.remove(address);
+                        if self.in_advance.remove(address) {
+                            return Finding::Unwanted;
+                        }
                     }
                     return finding;
                 }
@@ -77,6 +93,7 @@ impl Probes {
                     warn!("a duplicate probe failed: {error}");
                     // Whose it was is not known: who needs it asks again.
                     self.asking.clear();
+                    self.in_advance.clear();
                 }
                 None => std::future::pending().await,
             }

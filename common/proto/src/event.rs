@@ -129,6 +129,11 @@ pub enum ServerEvent {
         /// The address to bring up.
         address: Ipv6Addr,
     },
+    /// A client is called back that may be where it was before this server's start: its lease may be needed soon.
+    ClientCalled {
+        /// The client's key.
+        client: PublicKey,
+    },
     /// The first authenticated data of a client that was not there.
     ClientConnected {
         /// The client's name.

@@ -25,7 +25,7 @@ impl Server<'_> {
     pub(super) async fn lease_needed(&mut self, client: PublicKey) {
         // It may have been moved, or revoked, since it was told of.
         let Some(address) = self.roster.address_of(&client) else { return };
-        if self.probes.is_asking(address) {
+        if self.probes.is_asked_for(address) {
             return;
         }
         if self.probes.is_full() {
@@ -44,6 +44,15 @@ impl Server<'_> {
         }
     }
 
+    /// A client is called that may answer soon: the link is asked meanwhile, and nothing is lent before it does.
+    pub(super) async fn lease_expected(&mut self, client: PublicKey) {
+        let Some(address) = self.roster.address_of(&client) else { return };
+        let cannot_be = self.lending.carries(address) || self.probes.is_full();
+        if !cannot_be && let Ok(Some(probe)) = self.lending.probe(address).await {
+            self.probes.ask_in_advance(address, probe);
+        }
+    }
+
     pub(super) async fn handle_finding(&mut self, finding: Finding) {
         self.act_on(finding).await;
         while !self.probes.is_full()
@@ -56,6 +65,7 @@ impl Server<'_> {
     async fn act_on(&mut self, finding: Finding) {
         let (address, conflict) = match finding {
             Finding::Free(address, probe) => return self.lend(address, probe).await,
+            Finding::Unwanted => return,
             Finding::Taken(address, conflict) | Finding::TakenLate(address, conflict) => (address, conflict),
         };
         let Some(client) = self.roster.holder_of(address) else { return };

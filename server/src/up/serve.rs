@@ -158,6 +158,7 @@ impl Server<'_> {
         trace!(?event);
         match event {
             ServerEvent::LeaseNeeded { client, .. } => self.lease_needed(client).await,
+            ServerEvent::ClientCalled { client } => self.lease_expected(client).await,
             ServerEvent::ClientConnected { name, endpoint, client } => {
                 info!(client = name, %endpoint, "connected");
                 self.roster.heard_from(client, endpoint);

@@ -9,6 +9,7 @@
 //! server: it is called back at once.
 
 use super::ServerTunnel;
+use crate::ServerEvent;
 use crate::batch::DatagramBatch;
 use crate::timer::{BackOff, after, jittered};
 use std::net::SocketAddr;
@@ -63,6 +64,7 @@ impl ServerTunnel {
             if let Some(peer) = self.peers.get_mut(place).filter(|peer| peer.remembered.is_some()) {
                 peer.revival = Some(Revival::begin(now));
                 self.next_call = Some(now);
+                self.record.tell(ServerEvent::ClientCalled { client: peer.entry.public_key });
             }
         }
     }
@@ -78,6 +80,7 @@ impl ServerTunnel {
         if peer.remembered == Some(source) && !peer.is_alive() && !is_called {
             peer.revival = Some(Revival::begin(now));
             self.next_call = Some(now);
+            self.record.tell(ServerEvent::ClientCalled { client: peer.entry.public_key });
         }
     }
 
