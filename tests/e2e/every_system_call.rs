@@ -1,4 +1,5 @@
-//! The server is killed at any of its system calls, or the kernel refuses one of them: `down` restores the VPS.
+//! The server is killed at any of its system calls, or the kernel refuses one of them: `down` restores the VPS, also where it
+//! goes on with what another has left.
 //!
 //! A sample of them, chosen by the seed; `tests/faults` takes more, or all.
 
@@ -13,9 +14,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rustix::process::{Pid, Signal, kill_process};
 use v6tun_tests::lab::fault::{Effect, FOR_EVER, Fault};
-use v6tun_tests::lab::{Lab, Options, Snapshot, wait_until};
+use v6tun_tests::lab::{Lab, Options, Process, Snapshot, wait_until};
 use v6tun_tests::product::Deployment;
 use v6tun_tests::seed::seed;
+
+use crate::handover::hand_over;
 
 /// How many of each kind are tried unless `V6TUN_FAULTS` says more, or `all`.
 const SAMPLE: usize = 12;
@@ -44,31 +47,52 @@ const REFUSALS: [Effect; 5] =
 
 #[test]
 fn killed_at_any_system_call_of_up_lease_and_down_the_vps_is_restored() -> Result<()> {
-    try_each(|calls| {
-        let points =
-            calls.iter().flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
-        points.map(|(name, number)| (name, number, Effect::Kill)).collect()
-    })
+    try_each(Begin::Anew, kills)
 }
 
 #[test]
 fn refused_any_call_about_network_or_files_the_vps_is_restored() -> Result<()> {
-    try_each(|calls| {
-        let refusable = calls.iter().filter(|(name, _)| REFUSABLE.contains(&name.as_str()));
-        let points =
-            refusable.flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
-        points.flat_map(|(name, number)| REFUSALS.map(|effect| (name.clone(), number, effect))).collect()
-    })
+    try_each(Begin::Anew, refusals)
+}
+
+#[test]
+fn killed_at_any_system_call_while_it_goes_on_with_what_was_left_the_vps_is_restored() -> Result<()> {
+    try_each(Begin::WithWhatWasLeft, kills)
+}
+
+#[test]
+fn refused_any_call_while_it_goes_on_with_what_was_left_the_vps_is_restored() -> Result<()> {
+    try_each(Begin::WithWhatWasLeft, refusals)
+}
+
+/// What the server finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    Anew,
+    /// A lease and a tun of a server that was restarted.
+    WithWhatWasLeft,
+}
+
+fn kills(calls: &BTreeMap<String, u32>) -> Vec<Point> {
+    let points =
+        calls.iter().flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
+    points.map(|(name, number)| (name, number, Effect::Kill)).collect()
+}
+
+fn refusals(calls: &BTreeMap<String, u32>) -> Vec<Point> {
+    let refusable = calls.iter().filter(|(name, _)| REFUSABLE.contains(&name.as_str()));
+    let points = refusable.flat_map(|(name, count)| (1..=*count).map(move |number| (name.clone(), number)));
+    points.flat_map(|(name, number)| REFUSALS.map(|effect| (name.clone(), number, effect))).collect()
 }
 
 type Point = (String, u32, Effect);
 
 /// Counts the calls of a run without faults, and runs with one fault after the other.
-fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()> {
+fn try_each(begin: Begin, points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()> {
     let seed = seed()?;
     let mut calls = BTreeMap::new();
     Lab::run(&Options::default(), |lab| {
-        calls = calls_of_a_run(lab, &Deployment::install(lab)?)?;
+        calls = calls_of_a_run(lab, &Deployment::install(lab)?, begin)?;
         Ok(())
     })?;
     let all = points(&calls);
@@ -88,7 +112,7 @@ fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()>
             let deployment = Deployment::install(lab)?;
             let before = Snapshot::take(&lab.vps)?;
             for point in points {
-                let took = run_with(lab, &deployment, point).with_context(|| format!("{point:?}"))?;
+                let took = run_with(lab, &deployment, begin, point).with_context(|| format!("{point:?}"))?;
                 longest = longest.max(took);
                 if took > WORTH_TELLING {
                     println!("{point:?}: `down` took {took:?}");
@@ -104,10 +128,10 @@ fn try_each(points: impl Fn(&BTreeMap<String, u32>) -> Vec<Point>) -> Result<()>
 }
 
 /// How often the server's main thread calls what, from the start over one lease to the end.
-fn calls_of_a_run(lab: &Lab, deployment: &Deployment) -> Result<BTreeMap<String, u32>> {
+fn calls_of_a_run(lab: &Lab, deployment: &Deployment, begin: Begin) -> Result<BTreeMap<String, u32>> {
     let log = lab.dir().join("calls");
     let never = ("all".to_owned(), FOR_EVER, Effect::Kill);
-    run(lab, deployment, &never, &log)?;
+    run(lab, deployment, begin, &never, &log)?;
     let text = fs::read_to_string(&log)?;
     let main = text.split_whitespace().next().context("an empty log")?;
     let mut calls = BTreeMap::new();
@@ -123,24 +147,32 @@ fn calls_of_a_run(lab: &Lab, deployment: &Deployment) -> Result<BTreeMap<String,
     Ok(calls)
 }
 
-fn run_with(lab: &Lab, deployment: &Deployment, point: &Point) -> Result<Duration> {
+fn run_with(lab: &Lab, deployment: &Deployment, begin: Begin, point: &Point) -> Result<Duration> {
     let (name, number, effect) = point;
     let log = lab.dir().join(format!("fault-{name}-{number}-{effect:?}"));
-    let took = run(lab, deployment, point, &log)?;
+    let took = run(lab, deployment, begin, point, &log)?;
     // Hundreds of them would fill the disk.
     fs::remove_file(&log)?;
     Ok(took)
 }
 
 /// Runs the server with a fault until a client has its lease, or it has ended; returns how long `down` took.
-fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: &Path) -> Result<Duration> {
+fn run(
+    lab: &Lab,
+    deployment: &Deployment,
+    begin: Begin,
+    (name, number, effect): &Point,
+    log: &Path,
+) -> Result<Duration> {
     let fault =
         Fault { operation: name.clone(), number: *number, last: *number, effect: *effect, files: Vec::new() };
     let command = format!("{} {}", fault.before(log), deployment.server.command_line("up"));
+    let left = if begin == Begin::WithWhatWasLeft { Some(leave_a_lease(deployment)?) } else { None };
     let mut server = lab.vps.spawn("faulty", &command)?;
-    let mut client = deployment.pc.start_up()?;
+    let mut client = left.map_or_else(|| deployment.pc.start_up(), Ok)?;
     let reached = wait_until("a lease, or the server's end", PATIENCE, || {
-        Ok(client.stdout().contains("v6tun-client: up") || !server.is_running()?)
+        let is_up = server.stdout().contains("v6tun-server: up");
+        Ok(is_up && client.stdout().contains("v6tun-client: up") || !server.is_running()?)
     });
     if reached.is_err() && hit_the_start_of_a_child(log)? {
         kill_the_traced(log)?;
@@ -157,6 +189,14 @@ fn run(lab: &Lab, deployment: &Deployment, (name, number, effect): &Point, log: 
     deployment.pc.down()?;
     server.wait(PATIENCE)?;
     Ok(took)
+}
+
+/// Lends an address, and ends so that the next server goes on. The client, which has it.
+fn leave_a_lease(deployment: &Deployment) -> Result<Process> {
+    let mut server = deployment.server.up()?;
+    let client = deployment.pc.up()?;
+    hand_over(&mut server)?;
+    Ok(client)
 }
 
 /// Where a child is started the standard library hears by a socket of its own whether that went well, and waits for the

@@ -53,7 +53,7 @@ impl Visit {
 }
 
 /// Stops the server so that the next one goes on.
-fn hand_over(server: &mut Process) -> Result<()> {
+pub(crate) fn hand_over(server: &mut Process) -> Result<()> {
     server.signal(Signal::USR1)?;
     let code = server.wait(Duration::from_secs(10))?;
     ensure!(code == Some(0), "{code:?}: {}", server.stderr());
