@@ -289,7 +289,7 @@ impl ServerTunnel {
                 Some(Envelope { request_id: envelope.request_id, message: Message::HeartbeatReply })
             }
             Message::Probe { mtu } => {
-                peer.path.measured(mtu, now);
+                peer.path.measured(mtu.min(self.terms.mtu), now);
                 let answered = peer.answer_probe(envelope.request_id, len, to_network);
                 return answered.map_err(|error| self.failed(place, error));
             }

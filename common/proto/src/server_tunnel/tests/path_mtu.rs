@@ -70,6 +70,11 @@ fn a_client_that_has_measured_nothing_is_sent_all_that_our_link_carries() {
 }
 
 #[test]
+fn a_client_whose_path_carries_more_than_our_link_is_sent_what_our_link_carries() {
+    assert_eq!(probed(1500).server.status(start())[0].mtu, Some(1440));
+}
+
+#[test]
 fn syns_both_ways_ask_for_no_more_than_the_path_carries() {
     for (mtu, most) in [(1394, 1334), (0, 1380)] {
         let mut rig = probed(mtu);
