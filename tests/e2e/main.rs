@@ -23,6 +23,7 @@ mod lease_start;
 mod ndp_responder;
 mod offload;
 mod one_command;
+mod outages;
 mod package;
 mod packet_filter;
 mod path;
