@@ -31,6 +31,7 @@ pub(crate) enum Row {
     MemoryPc,
     MemoryVps,
     FirstPacket,
+    Restart,
 }
 
 impl Row {
@@ -61,6 +62,7 @@ impl Row {
             Self::MemoryPc => "peak RSS, pc, MiB",
             Self::MemoryVps => "peak RSS, VPS, MiB",
             Self::FirstPacket => "start to first packet, ms",
+            Self::Restart => "VPS's restart to silent pc reached, ms",
         }
     }
 }

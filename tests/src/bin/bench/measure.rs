@@ -1,12 +1,14 @@
 //! The measurements: each brings figures for rows of the table.
 
-use std::time::{Duration, SystemTime};
+use std::net::Ipv6Addr;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use v6tun_tests::iperf::{self, Direction};
 use v6tun_tests::lab::straight_line::{SITE, StraightLine};
-use v6tun_tests::lab::{wait_for, wait_until};
+use v6tun_tests::lab::{first_answers, wait_for, wait_until};
 
 use crate::contender::{Contender, End};
 use crate::figures::{Figures, Row};
@@ -21,6 +23,9 @@ const TRIALS: usize = 9;
 const LOSS: f64 = 0.01;
 /// How close the search comes.
 const CLOSE: f64 = 1.03;
+/// How often a pc is pinged that is to be reached again, and for how long.
+const RESTART_INTERVAL: Duration = Duration::from_millis(10);
+const RESTART_LIMIT: Duration = Duration::from_secs(240);
 
 /// What of the measurements is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -35,9 +40,12 @@ pub(crate) enum Test {
     Tcp4,
     /// Datagrams of 1200 and of 64 bytes, at less than 1 % lost
     Udp,
+    /// From the start of a VPS's program that was killed to the first answer of a silent pc: minutes with some
+    Restart,
 }
 
 impl Test {
+    /// Those that take seconds.
     pub(crate) const ALL: [Self; 5] = [Self::First, Self::Rtt, Self::Tcp, Self::Tcp4, Self::Udp];
 }
 
@@ -65,7 +73,7 @@ pub(crate) fn measure(
     let way = Way { line, ends: [pc.as_ref(), vps.as_ref()], seconds };
     for test in tests {
         match test {
-            Test::First => {}
+            Test::First | Test::Restart => {}
             Test::Rtt => way.round_trips(figures)?,
             Test::Tcp => {
                 way.tcp(Direction::Up, 1, figures)?;
@@ -79,8 +87,34 @@ pub(crate) fn measure(
         }
     }
     way.memory(figures)?;
+    let vps = match vps.process_id().filter(|_| tests.contains(&Test::Restart)) {
+        Some(id) => restart(line, contender, (vps, id), figures)?,
+        None => vps,
+    };
     pc.stop()?;
     vps.stop()
+}
+
+/// Kills the VPS's program and starts it anew, and says how many milliseconds later the pc, which has nothing to say, can be
+/// reached.
+fn restart<'c>(
+    line: &StraightLine,
+    contender: &'c dyn Contender,
+    (vps, id): (Box<dyn End + 'c>, u32),
+    figures: &mut Figures,
+) -> Result<Box<dyn End + 'c>> {
+    let route = line.pc.output(&format!("ip -6 route get {SITE}"))?;
+    let own = route.split_whitespace().skip_while(|word| *word != "src").nth(1);
+    let address: Ipv6Addr = own.with_context(|| route.clone())?.parse()?;
+    let id = Pid::from_raw(id.try_into()?).context("a process id")?;
+    kill_process(id, Signal::KILL)?;
+    // What has been killed cannot be taken down any more; what it has left is the next one's to mend.
+    let _killed = vps.stop();
+    let vps = contender.start_vps()?;
+    let answers = first_answers(&line.site, &[address], Instant::now(), RESTART_INTERVAL, RESTART_LIMIT)?;
+    let after = answers.first().copied().flatten().unwrap_or(RESTART_LIMIT);
+    figures.add(Row::Restart, after.as_secs_f64() * 1e3);
+    Ok(vps)
 }
 
 /// Starts the pc's end, and says how many milliseconds later the first echo was there.

@@ -66,7 +66,8 @@ impl Contender for Stock<'_> {
         let [of_vps, own] = &self.keys;
         let configuration = format!(
             "[Interface]\nPrivateKey = {}\n\
-             [Peer]\nPublicKey = {}\nAllowedIPs = ::/0\nEndpoint = {VPS}:{PORT}\n",
+             [Peer]\nPublicKey = {}\nAllowedIPs = ::/0\nEndpoint = {VPS}:{PORT}\n\
+             PersistentKeepalive = 25\n",
             *own.to_base64(),
             of_vps.public_key()
         );
