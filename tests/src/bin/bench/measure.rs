@@ -23,7 +23,8 @@ const TRIALS: usize = 9;
 const LOSS: f64 = 0.01;
 /// How close the search comes.
 const CLOSE: f64 = 1.03;
-/// How often a pc is pinged that is to be reached again, and for how long.
+/// How long a pc is silent that is to be reached again, how often it is pinged then, and for how long.
+const RESTART_SILENCE: Duration = Duration::from_secs(30);
 const RESTART_INTERVAL: Duration = Duration::from_millis(10);
 const RESTART_LIMIT: Duration = Duration::from_secs(240);
 
@@ -106,6 +107,8 @@ fn restart<'c>(
     let route = line.pc.output(&format!("ip -6 route get {SITE}"))?;
     let own = route.split_whitespace().skip_while(|word| *word != "src").nth(1);
     let address: Ipv6Addr = own.with_context(|| route.clone())?.parse()?;
+    // A pc that has said something lately would soon miss an answer, and find out by itself.
+    std::thread::sleep(RESTART_SILENCE);
     let id = Pid::from_raw(id.try_into()?).context("a process id")?;
     kill_process(id, Signal::KILL)?;
     // What has been killed cannot be taken down any more; what it has left is the next one's to mend.
