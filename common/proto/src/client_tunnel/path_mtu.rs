@@ -1,17 +1,16 @@
 //! The client asks what the path carries ([`PathMtu`]), keeps to it, and tells the server.
 
-use super::{ClientTunnel, Purpose};
-use crate::batch::{DatagramBatch, PacketBatch};
+use super::{ClientConfig, ClientTunnel, Purpose};
+use crate::batch::DatagramBatch;
 use crate::control::{ControlBuffer, Envelope, Message};
 use crate::limits::MIN_MTU;
-use crate::packet::Ipv6Packet;
 use crate::path_mtu::{Found, PathMtu};
 use crate::{ClientEvent, DropReason};
 use std::time::Instant;
 
 impl ClientTunnel {
     /// What is asked of the path of a tunnel that was never up.
-    pub(super) fn unknown_path(config: &super::ClientConfig) -> PathMtu {
+    pub(super) fn unknown_path(config: &ClientConfig) -> PathMtu {
         if config.address.is_some() {
             PathMtu::unmeasured(config.mtu_ceiling)
         } else {
@@ -83,20 +82,5 @@ impl ClientTunnel {
         if is_too_small && !std::mem::replace(&mut self.is_path_too_small, is_too_small) {
             self.record.tell(ClientEvent::PathTooSmall);
         }
-    }
-
-    /// Tells the sender of a packet that is longer than the path carries.
-    pub(super) fn refuse_too_big(
-        &mut self,
-        packet: &Ipv6Packet<'_>,
-        mtu: u16,
-        to_tun: &mut PacketBatch,
-        now: Instant,
-    ) -> DropReason {
-        let told = to_tun.slot().and_then(|slot| self.too_big.tell(packet, mtu, slot, now));
-        if let Some(len) = told {
-            to_tun.commit(len);
-        }
-        DropReason::PacketTooBig
     }
 }

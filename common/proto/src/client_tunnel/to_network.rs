@@ -29,7 +29,7 @@ impl ClientTunnel {
             return Err(DropReason::EndpointInTunnel);
         }
         if bytes.len() > usize::from(lease.mtu) {
-            return Err(self.refuse_too_big(&packet, lease.mtu, out.to_tun, now));
+            return Err(self.too_big.refuse(&packet, lease.mtu, out.to_tun, now));
         }
         let to_network = &mut *out.to_network;
         let first = to_network.len();

@@ -1,6 +1,8 @@
 //! Packet Too Big (RFC 4443, section 3.2), which tells a sender what the tunnel carries.
 
 use super::{Ipv6Packet, checksum, icmpv6};
+use crate::DropReason;
+use crate::batch::PacketBatch;
 use crate::limits::{MIN_MTU, TOO_BIG_BURST, TOO_BIG_INTERVAL};
 use crate::timer::after;
 use std::time::Instant;
@@ -19,17 +21,26 @@ pub(crate) struct TooBig {
 }
 
 impl TooBig {
-    /// Writes the message for a packet that is longer than `mtu` into `room`, and gives its length. `None` where
-    /// there is nothing to be said: to an error, or too often.
+    /// Refuses a packet that is longer than `mtu`, and tells its sender unless there is nothing to be said: to an error, or
+    /// too often.
     ///
-    /// It speaks in the name of the packet's destination, the only address beyond the tunnel that we may use.
-    pub(crate) fn tell(
+    /// The message speaks in the name of the packet's destination, the only address beyond the tunnel that we may use.
+    pub(crate) fn refuse(
         &mut self,
         packet: &Ipv6Packet<'_>,
         mtu: u16,
-        room: &mut [u8],
+        to_tun: &mut PacketBatch,
         now: Instant,
-    ) -> Option<usize> {
+    ) -> DropReason {
+        let told = to_tun.slot().and_then(|slot| self.tell(packet, mtu, slot, now));
+        if let Some(len) = told {
+            to_tun.commit(len);
+        }
+        DropReason::PacketTooBig
+    }
+
+    /// Writes the message into `room`, and gives its length.
+    fn tell(&mut self, packet: &Ipv6Packet<'_>, mtu: u16, room: &mut [u8], now: Instant) -> Option<usize> {
         let is_error = packet.protocol() == icmpv6::PROTOCOL
             && packet.upper_layer().first().is_none_or(|kind| *kind < FIRST_INFORMATIONAL);
         if is_error || !self.take(now) {

@@ -42,14 +42,12 @@ impl PeerPath {
         to_tun: &mut PacketBatch,
         now: Instant,
     ) -> Result<(), DropReason> {
-        let Some(mtu) = self.mtu.filter(|mtu| packet.bytes().len() > usize::from(*mtu)) else {
-            return Ok(());
-        };
-        let told = to_tun.slot().and_then(|slot| self.too_big.tell(packet, mtu, slot, now));
-        if let Some(len) = told {
-            to_tun.commit(len);
+        match self.mtu {
+            Some(mtu) if packet.bytes().len() > usize::from(mtu) => {
+                Err(self.too_big.refuse(packet, mtu, to_tun, now))
+            }
+            _ => Ok(()),
         }
-        Err(DropReason::PacketTooBig)
     }
 
     /// A packet of that length was sent: whether the client is to be asked if such arrive. It sees only those that do.
