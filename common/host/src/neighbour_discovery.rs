@@ -7,6 +7,7 @@ mod packet_socket;
 mod probe;
 mod responder;
 mod router_question;
+mod solicited_node_groups;
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -16,6 +17,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 pub use self::probe::{Conflict, NeighbourProbe};
 pub use self::responder::Responder;
 pub use self::router_question::{Heard, ask_router};
+pub(crate) use self::solicited_node_groups::SolicitedNodeGroups;
 
 /// `ff02::1`, every node on the link.
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);

@@ -64,6 +64,10 @@ pub use sysctl_key::{SysctlKey, SysctlKeyError};
 pub use undo::{Undo, undo};
 
 #[cfg(target_os = "linux")]
+use linux::StandIns;
+#[cfg(target_os = "linux")]
 pub use linux::{AddressWatch, Network};
+#[cfg(windows)]
+use windows::StandIns;
 #[cfg(windows)]
 pub use windows::{AddressWatch, Network, delete_firewall_rules};

@@ -1,9 +1,11 @@
 //! Carrying changes out: logged as the command, written down, done.
 
+use std::net::Ipv6Addr;
+
 use thiserror::Error;
 
 use super::undo::{strike_out, undo_some};
-use super::{Change, Journal, JournalError, Network, NetworkError, Observed, Phase};
+use super::{Change, Journal, JournalError, Network, NetworkError, Observed, Phase, StandIns};
 
 /// How often an undoing looks again when the host changed under its hands.
 const RESTORE_ROUNDS: usize = 4;
@@ -100,30 +102,65 @@ pub async fn release(
     Ok(notes)
 }
 
-/// Undoes what `is_of` names until nothing is left to do. Returns the notes, and the host as it then is.
+/// Undoes what `is_of` names and waits until the kernel has done its part. Returns the notes, and the host as it then
+/// is.
 async fn give_back(
     network: &Network,
     journal: &mut Journal,
     is_of: &impl Fn(&Change) -> bool,
 ) -> Result<(Vec<String>, Observed), RestoreError> {
-    let (mut notes, mut unrecorded, mut put_back) = (Vec::new(), false, Vec::new());
+    let mut returning = Returning::default();
+    let given_back = undo_all(network, journal, is_of, &mut returning).await;
+    // Also where a change was refused: what stands in must not stay.
+    let settled = network.settle(&returning.addresses).await;
+    let (notes, observed) = given_back?;
+    settled?;
+    Ok((notes, observed))
+}
+
+/// The addresses that an undoing puts back, or raises.
+#[derive(Default)]
+struct Returning {
+    addresses: Vec<Ipv6Addr>,
+    stand_ins: Vec<StandIns>,
+}
+
+impl Returning {
+    async fn await_those_of(&mut self, network: &Network, changes: &[Change]) {
+        self.addresses.extend(changes.iter().filter_map(|change| match change {
+            Change::AddAddress { address, .. } | Change::RaiseAddress { address, .. } => {
+                Some(address.address)
+            }
+            _ => None,
+        }));
+        match network.stand_in(changes).await {
+            Ok(stand_ins) => self.stand_ins.push(stand_ins),
+            Err(error) => {
+                tracing::debug!("what comes for the addresses on their way back may be lost: {error}")
+            }
+        }
+    }
+}
+
+/// Undoes what `is_of` names until nothing is left to do. Returns the notes, and the host as it then is.
+async fn undo_all(
+    network: &Network,
+    journal: &mut Journal,
+    is_of: &impl Fn(&Change) -> bool,
+    returning: &mut Returning,
+) -> Result<(Vec<String>, Observed), RestoreError> {
+    let (mut notes, mut unrecorded) = (Vec::new(), false);
     for _ in 0..RESTORE_ROUNDS {
         let observed = network.observe_for_undo(journal.entries()).await?;
         let undo = undo_some(journal.entries(), &observed, is_of);
         journal.know_links(&observed.links);
         notes.extend(undo.notes);
         if undo.changes.is_empty() {
-            network.settle(&put_back).await?;
             notes.sort();
             notes.dedup();
             return Ok((notes, observed));
         }
-        put_back.extend(undo.changes.iter().filter_map(|change| match change {
-            Change::AddAddress { address, .. } | Change::RaiseAddress { address, .. } => {
-                Some(address.address)
-            }
-            _ => None,
-        }));
+        returning.await_those_of(network, &undo.changes).await;
         let wanted = undo.changes.len();
         let refused = take_back(network, journal, undo.changes, &mut unrecorded).await;
         if refused.len() == wanted {

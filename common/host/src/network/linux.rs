@@ -9,17 +9,18 @@ mod link;
 mod netlink;
 mod proxy_ndp;
 mod route;
+mod stand_in;
 mod sysctl;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
 
 use self::chains::Chains;
 use self::filter_table::FilterTables;
 use self::netlink::{Netlink, orders_in_one_breath};
+pub(super) use self::stand_in::StandIns;
 use self::sysctl::SysctlTree;
 pub use self::watch::AddressWatch;
 use super::link_names::with_todays_names;
@@ -39,10 +40,6 @@ pub struct Network {
     filter_tables: FilterTables,
     chains: Chains,
 }
-
-/// How often, and how far apart, the kernel is asked whether it has taken the addresses into use.
-const SETTLE_LOOKS: u32 = 200;
-const SETTLE_PAUSE: Duration = Duration::from_millis(5);
 
 impl Network {
     /// Opens the kernel's network. Must be called within a tokio runtime that has I/O enabled.
@@ -182,22 +179,6 @@ impl Network {
         let failed = |e| NetworkError::new("list the IPv4 addresses", e);
         let links = self.links().await?;
         address::dump_ipv4(&self.netlink, &links).await.map_err(failed)
-    }
-
-    /// Waits until the kernel has taken these addresses into use, a second at the most. It does so in its own
-    /// time (`net/ipv6/addrconf.c`, `addrconf_dad_work`): an interface that began to forward meanwhile would
-    /// join such an address's anycast group twice and later leave it once.
-    pub(crate) async fn settle(&self, addresses: &[Ipv6Addr]) -> Result<(), NetworkError> {
-        let failed = |e| NetworkError::new("look at the host's own addresses", e);
-        for _ in 0..SETTLE_LOOKS {
-            let local = route::local_addresses(&self.netlink).await.map_err(failed)?;
-            if addresses.iter().all(|address| local.contains(address)) {
-                return Ok(());
-            }
-            tokio::time::sleep(SETTLE_PAUSE).await;
-        }
-        tracing::debug!("the kernel has not taken every restored address into use");
-        Ok(())
     }
 
     /// Makes one change. Its work found done already is success.

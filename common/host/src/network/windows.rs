@@ -27,6 +27,10 @@ use super::{
     Change, Entry, FirewallRule, InterfaceAddress, Link, NetworkError, Observed, Requirement, Route, RouteTo,
 };
 
+/// What stands in for addresses that are being put back: nothing.
+#[derive(Debug)]
+pub(super) struct StandIns;
+
 /// The PC's network.
 #[derive(Debug, Clone)]
 pub struct Network {}
@@ -114,6 +118,11 @@ impl Network {
     pub async fn route_to(&self, destination: IpAddr) -> Result<Option<RouteTo>, NetworkError> {
         let failed = |e| NetworkError::new(format!("look up the route to {destination}"), e);
         interface::adapters().and_then(|adapters| route::look_up(destination, &adapters)).map_err(failed)
+    }
+
+    /// Nothing has to stand in: no address is taken off a link to be put back.
+    pub(super) async fn stand_in(&self, _changes: &[Change]) -> io::Result<StandIns> {
+        Ok(StandIns)
     }
 
     /// Waits until Windows has taken these addresses into use, a second at the most.

@@ -99,9 +99,8 @@ pub(super) fn delete(index: u32, address: &InterfaceAddress, routes: &[RouteMess
     results.into_iter().try_for_each(unless_it_stayed)
 }
 
-/// Deletes and adds an address, which brings it to the front. No kill falls between. A packet that arrives in
-/// the microseconds between finds no owner; open TCP connections send again. `routes` are all that stand: those
-/// that suffer are mended in the same breath.
+/// Deletes and adds an address, which brings it to the front. No kill falls between. What arrives meanwhile is for a
+/// [stand-in](super::stand_in). `routes` are all that stand: those that suffer are mended in the same breath.
 pub(super) fn raise(index: u32, address: &InterfaceAddress, routes: &[RouteMessage]) -> io::Result<()> {
     let mut orders = vec![deletion(index, address)];
     orders.extend(additions(index, address));

@@ -14,7 +14,7 @@ use super::netlink::Netlink;
 use crate::network::{Link, Prefix, ROUTE_PROTOCOL, Route, RouteKind, RouteTo};
 
 /// `RT_TABLE_LOCAL`.
-const TABLE_LOCAL: u8 = 255;
+pub(super) const TABLE_LOCAL: u8 = 255;
 const TABLE_MAIN: u8 = RouteHeader::RT_TABLE_MAIN;
 
 /// The IPv6 routes of all tables but the kernel's own (`local`), in the kernel's words and order.
@@ -51,8 +51,7 @@ pub(super) fn end(route: &RouteMessage) -> Option<Prefix> {
         RouteType::Local => [TABLE_MAIN, TABLE_LOCAL].map(u32::from).contains(&table),
         _ => false,
     };
-    let is_ours = u8::from(header.protocol) == ROUTE_PROTOCOL;
-    (is_end && !is_ours && header.destination_prefix_length < 128)
+    (is_end && !is_ours(route) && header.destination_prefix_length < 128)
         .then(|| Prefix { address: destination_of(route), prefix_len: header.destination_prefix_length })
 }
 
@@ -62,22 +61,9 @@ fn every_ipv6_route() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetRoute(request)
 }
 
-/// The addresses that the host receives for itself, by the kernel's own table.
-pub(super) async fn local_addresses(netlink: &Netlink) -> io::Result<Vec<Ipv6Addr>> {
-    let answers = netlink.dump(every_ipv6_route()).await?;
-    let is_local =
-        |message: &RouteMessage| is_of_local_table(message) && message.header.kind == RouteType::Local;
-    let routes = answers.into_iter().filter_map(|answer| match answer {
-        RouteNetlinkMessage::NewRoute(message) if is_local(&message) => Some(message),
-        _ => None,
-    });
-    let destination = |message: RouteMessage| {
-        message.attributes.into_iter().find_map(|attribute| match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(address),
-            _ => None,
-        })
-    };
-    Ok(routes.filter_map(destination).collect())
+/// Whether it has v6tun's own protocol.
+pub(super) fn is_ours(route: &RouteMessage) -> bool {
+    u8::from(route.header.protocol) == ROUTE_PROTOCOL
 }
 
 /// The routes of the main table, one for each next hop.

@@ -9,6 +9,7 @@ mod release;
 mod routed;
 mod routes;
 mod settings;
+mod stand_ins;
 mod watch;
 
 use std::future::Future;

@@ -30,6 +30,10 @@ pub(super) async fn on_uplink(network: &Network) -> Vec<InterfaceAddress> {
     network.observe(&[]).await.unwrap().addresses_of(UPLINK).to_vec()
 }
 
+pub(super) async fn stand_ins(network: &Network) -> Vec<Ipv6Addr> {
+    stand_in::Received::observe(&network.netlink).await.unwrap().stand_ins
+}
+
 #[test]
 fn three_lent_addresses_come_back_where_they_were_and_as_they_were() {
     in_namespace(async |network| {
@@ -63,12 +67,16 @@ fn an_undoing_that_is_stopped_after_any_change_is_finished_by_the_next() {
             let mut journal = journal_in(folder.path());
             require(&network, &mut journal, &lend(&[0x2331, 0x233e, 0x2335])).await;
             let observed = network.observe_for_undo(journal.entries()).await.unwrap();
-            for change in undo(journal.entries(), &observed).changes.into_iter().take(stop) {
+            let changes = undo(journal.entries(), &observed).changes;
+            network.stand_in(&changes).await.unwrap();
+            assert!(!stand_ins(&network).await.is_empty());
+            for change in changes.into_iter().take(stop) {
                 journal.record(network.boot_seconds(), Phase::Undo, &change).unwrap();
                 network.apply(&change).await.unwrap();
             }
             restore(&network, journal).await.unwrap();
             assert_eq!(on_uplink(&network).await, before, "stopped after {stop} changes");
+            assert_eq!(stand_ins(&network).await, Vec::<Ipv6Addr>::new(), "stopped after {stop} changes");
         }
     });
 }
