@@ -84,6 +84,16 @@ impl Pings {
         while self.lost() > 0 && answer(&mut socket).is_some() {}
     }
 
+    /// Waits until the neighbours know each other.
+    async fn begin(&self) {
+        let first = async {
+            while self.answered.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), first).await.expect("the neighbour is answered");
+    }
+
     fn lost(&self) -> u32 {
         self.sent.load(Ordering::SeqCst) - self.answered.load(Ordering::SeqCst)
     }
@@ -120,6 +130,7 @@ fn what_arrives_while_an_address_is_raised_is_received() {
         let pinging = neighbour(move || pinging.send_to(address)).await;
         let raise =
             Change::RaiseAddress { link: UPLINK.into(), address: plain(address, 64), order: Vec::new() };
+        pings.begin().await;
         let busy = keep_the_kernel_busy(&pings);
         for _ in 0..300 {
             let _stand_ins = network.stand_in(std::slice::from_ref(&raise)).await.unwrap();
