@@ -247,6 +247,16 @@ impl Change {
         }
     }
 
+    /// The link, and the address that it puts there or brings to the front, if it does.
+    pub(super) fn puts_in_front(&self) -> Option<(&str, Ipv6Addr)> {
+        match self {
+            Self::AddAddress { link, address } | Self::RaiseAddress { link, address, .. } => {
+                Some((link, address.address))
+            }
+            _ => None,
+        }
+    }
+
     /// The setting that it writes, if it writes one.
     #[must_use]
     pub fn setting(&self) -> Option<SysctlKey> {

@@ -127,12 +127,7 @@ struct Returning {
 
 impl Returning {
     async fn await_those_of(&mut self, network: &Network, changes: &[Change]) {
-        self.addresses.extend(changes.iter().filter_map(|change| match change {
-            Change::AddAddress { address, .. } | Change::RaiseAddress { address, .. } => {
-                Some(address.address)
-            }
-            _ => None,
-        }));
+        self.addresses.extend(changes.iter().filter_map(Change::puts_in_front).map(|(_, address)| address));
         match network.stand_in(changes).await {
             Ok(stand_ins) => self.stand_ins.push(stand_ins),
             Err(error) => {

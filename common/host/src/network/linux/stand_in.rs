@@ -43,8 +43,9 @@ impl Network {
         let mut orders = Vec::new();
         let mut groups = Vec::new();
         for link in link::dump(&self.netlink).await? {
-            let put_back = changes.iter().filter_map(|change| put_back_on(&link.name, change));
-            let put_back: Vec<Ipv6Addr> = put_back.collect();
+            let on_link =
+                changes.iter().filter_map(Change::puts_in_front).filter(|(name, _)| *name == link.name);
+            let put_back: Vec<Ipv6Addr> = on_link.map(|(_, address)| address).collect();
             let routes = put_back.iter().map(|address| route(*address, Some(link.index)));
             orders.extend(
                 routes.map(|route| (RouteNetlinkMessage::NewRoute(route), NLM_F_CREATE | NLM_F_EXCL)),
@@ -88,16 +89,6 @@ impl Network {
             deleted.map_err(|e| NetworkError::new(format!("delete the stand-in of {address}"), e))?;
         }
         Ok(())
-    }
-}
-
-/// The address that a change adds or raises on the link.
-fn put_back_on(name: &str, change: &Change) -> Option<Ipv6Addr> {
-    match change {
-        Change::AddAddress { link, address } | Change::RaiseAddress { link, address, .. } => {
-            (link == name).then_some(address.address)
-        }
-        _ => None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::Notify;
 
 use super::addresses::{pool, stand_ins, vps};
 use super::*;
@@ -49,6 +50,7 @@ async fn neighbour<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) 
 struct Pings {
     sent: AtomicU32,
     answered: AtomicU32,
+    one_is_answered: Notify,
     are_enough: AtomicBool,
 }
 
@@ -68,6 +70,7 @@ impl Pings {
             while socket.read(&mut packet).is_ok() {
                 if packet[0] == REPLY {
                     self.answered.fetch_add(1, Ordering::SeqCst);
+                    self.one_is_answered.notify_one();
                     return packet[4..8].first_chunk().copied().map(u32::from_be_bytes);
                 }
             }
@@ -86,11 +89,7 @@ impl Pings {
 
     /// Waits until the neighbours know each other.
     async fn begin(&self) {
-        let first = async {
-            while self.answered.load(Ordering::SeqCst) == 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
+        let first = self.one_is_answered.notified();
         tokio::time::timeout(Duration::from_secs(20), first).await.expect("the neighbour is answered");
     }
 
